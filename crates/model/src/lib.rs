@@ -1,0 +1,30 @@
+//! The words of Branchline, and nothing else.
+//!
+//! Every other crate speaks in these types: [`Event`]s come in, a [`Plan`] of [`Change`]s and [`Effect`]s
+//! comes out, [`Row`]s are what a store keeps, and a [`RunDefinition`] says all that a worker must do.
+//! There is no I/O here, no clock and no decision.
+
+mod event;
+mod id;
+mod observed;
+mod plan;
+mod row;
+mod rundef;
+mod state;
+mod time;
+
+pub use event::{Event, EventKind, EventStatus, Reason, Ref, RefName, RefNameError};
+pub use id::{
+    Actor, AttemptId, BuildId, CommitId, EventKey, IdError, JobName, PipelineName, PoolName, RepositoryId,
+    RepositoryName, RunId, WorkerId,
+};
+pub use observed::{AttemptEnd, AttemptReport, LineTime, StepEnd, StepRecord};
+pub use plan::{Change, Effect, EffectKey, Expectation, Plan};
+pub use row::{
+    Attempt, AttemptProgress, Build, BuildDefinition, BuildProgress, Deadline, DeadlineKind, EndedRun,
+    HeldAttempt, JobDefinition, JobProgress, Key, PendingEffect, PendingEvent, Problem, QueueEntry,
+    Repository, Row, Run, RunDefinitionRow, Trouble, Version, Versioned, keys,
+};
+pub use rundef::{CheckoutDefinition, Engine, RunDefinition, ShellDefinition, StepDefinition};
+pub use state::{BuildState, BuildStatus, EndReason, Outcome, RunState, RunStatus, Stop, TimeoutOf};
+pub use time::Timestamp;

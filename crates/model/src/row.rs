@@ -1,0 +1,547 @@
+//! What a store keeps. Invariant: every row knows its own key; keys read like paths, a partition holds what is
+//! read together, and within it the sort key gives the order. Versions belong to the store.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Actor, AttemptId, AttemptReport, BuildId, BuildState, CommitId, Effect, EffectKey, Event, EventKey,
+    JobName, Outcome, PipelineName, PoolName, Ref, RefName, RepositoryId, RepositoryName, RunDefinition,
+    RunId, RunState, StepRecord, Timestamp, WorkerId,
+};
+
+/// Where a row is kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// What is read together.
+    pub partition: String,
+    /// The order within it.
+    pub sort: String,
+}
+
+impl Key {
+    /// A key of its two parts.
+    pub fn new(partition: impl Into<String>, sort: impl Into<String>) -> Self {
+        Self { partition: partition.into(), sort: sort.into() }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} · {}", self.partition, self.sort)
+    }
+}
+
+/// How often a row was written; it only grows while the row exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Version(pub u64);
+
+/// Something read from the store, with the version that a change must name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned<T> {
+    /// What was read.
+    pub value: T,
+    /// Its version then.
+    pub version: Version,
+}
+
+impl<T> Versioned<T> {
+    /// The same version with something made of the value.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Versioned<U> {
+        Versioned { value: make(self.value), version: self.version }
+    }
+}
+
+/// A repository that is served.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Repository {
+    /// Its id.
+    pub id: RepositoryId,
+    /// Its name.
+    pub name: RepositoryName,
+    /// Where it is: a URL or an absolute path, without any secret.
+    pub url: String,
+    /// The branch that HEAD names, where it names one.
+    pub default_branch: Option<String>,
+    /// When its refs were first seen; `None` until then.
+    pub first_seen: Option<Timestamp>,
+    /// How many builds it has had: the last build's number.
+    pub builds: u64,
+}
+
+/// What is wrong with reaching a repository; the row is there only while something is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// Which repository.
+    pub repository: RepositoryId,
+    /// Since when.
+    pub since: Timestamp,
+    /// What failed last.
+    pub why: String,
+    /// How often in a row.
+    pub failures: u32,
+    /// When it is tried again.
+    pub next_try: Timestamp,
+}
+
+/// An event that waits for its decision: what the resolver and the tick look through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingEvent {
+    /// Which event.
+    pub event: EventKey,
+    /// Where it happened.
+    pub repository: RepositoryId,
+    /// Not before this time.
+    pub next_try: Timestamp,
+}
+
+/// A build: one pipeline, for one event, at one commit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Build {
+    /// Its id.
+    pub id: BuildId,
+    /// Its pipeline.
+    pub pipeline: PipelineName,
+    /// The event that caused it.
+    pub cause: EventKey,
+    /// What kind of event that was: `push`, `tag`, `manual`.
+    pub event: String,
+    /// The branch or tag.
+    pub ref_name: RefName,
+    /// The commit.
+    pub commit: CommitId,
+    /// The first line of the commit's message.
+    pub subject: String,
+    /// The commit's author.
+    pub author: String,
+    /// Who caused it, where that is known.
+    pub actor: Option<Actor>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Where it stands.
+    pub state: BuildState,
+    /// How many runs it has.
+    pub runs: u32,
+    /// How many of them have ended.
+    pub ended: u32,
+    /// The key of the deadline that ends it, while one is set.
+    pub deadline: Option<Deadline>,
+}
+
+/// What a build does: written once, with the build.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BuildDefinition {
+    /// The build.
+    pub build: BuildId,
+    /// What the pipeline says of itself.
+    pub description: Option<String>,
+    /// The file it was read from.
+    pub file: String,
+    /// Its jobs in the order of the file.
+    pub jobs: Vec<JobDefinition>,
+    /// What is wrong with the file, where the build is `invalid`.
+    pub problems: Vec<Problem>,
+}
+
+/// A job of a build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobDefinition {
+    /// Its name.
+    pub name: JobName,
+    /// The jobs that must have passed first.
+    pub needs: Vec<JobName>,
+    /// Whether the build may pass when it fails.
+    pub allow_failure: bool,
+    /// The pool that its runs are sent to.
+    pub pool: PoolName,
+    /// Its run.
+    pub run: RunId,
+}
+
+/// Something wrong in a pipeline file, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: u32,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// All of it with the excerpt, as the terminal shows it.
+    pub rendered: String,
+}
+
+/// How far a build's jobs are, as far as their ends were folded in. Changed only by *advance build* and a stop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BuildProgress {
+    /// The build.
+    pub build: BuildId,
+    /// The jobs that have ended, by name.
+    pub ended: BTreeMap<JobName, JobProgress>,
+}
+
+/// How a job of a build ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobProgress {
+    /// How its run ended.
+    pub outcome: Outcome,
+}
+
+/// A run: one execution of one job in a build.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// The pool that it is sent to.
+    pub pool: PoolName,
+    /// How many attempts there were: the last attempt's number, which is the fence.
+    pub attempts: u32,
+    /// Where it stands.
+    pub state: RunState,
+}
+
+/// A run's definition: written once, with the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunDefinitionRow(pub RunDefinition);
+
+/// One try of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its id.
+    pub id: AttemptId,
+    /// Who holds it.
+    pub worker: WorkerId,
+    /// When it was claimed.
+    pub claimed_at: Timestamp,
+    /// The last word about it, once it has ended.
+    pub report: Option<AttemptReport>,
+}
+
+/// How far the steps of an attempt are: for people to look at, no decision reads it. Its own row, so that it
+/// never stands in the way of the attempt's end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptProgress {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Every step that was begun, in order.
+    pub steps: Vec<StepRecord>,
+}
+
+/// An attempt that a worker holds: what the worker looks through after it died.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldAttempt {
+    /// Who holds it.
+    pub worker: WorkerId,
+    /// What.
+    pub attempt: AttemptId,
+}
+
+/// A run that has ended and was not yet folded into its build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedRun {
+    /// The run.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// A place in a pool's queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueEntry {
+    /// The pool.
+    pub pool: PoolName,
+    /// The place: what sorts earlier is taken earlier.
+    pub place: String,
+    /// Who waits.
+    pub run: RunId,
+}
+
+/// A time at which something must be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deadline {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub of: DeadlineKind,
+}
+
+/// What a deadline is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "deadline", rename_all = "snake_case")]
+pub enum DeadlineKind {
+    /// The build must have ended.
+    BuildTimeout {
+        /// Which build.
+        build: BuildId,
+    },
+}
+
+/// An effect that was committed and is not known to have been done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingEffect {
+    /// What to do.
+    pub effect: Effect,
+    /// How often it failed.
+    pub failures: u32,
+    /// Not before this time.
+    pub next_try: Timestamp,
+    /// What failed last.
+    pub why: Option<String>,
+}
+
+macro_rules! rows {
+    ($($variant:ident($type:ty)),* $(,)?) => {
+        /// Any row. Its tag in JSON is the name of its kind.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "row", rename_all = "snake_case")]
+        #[expect(missing_docs, reason = "each variant holds the type of its name")]
+        pub enum Row {
+            $($variant($type)),*
+        }
+
+        $(
+            impl From<$type> for Row {
+                fn from(row: $type) -> Self {
+                    Self::$variant(row)
+                }
+            }
+
+            impl TryFrom<Row> for $type {
+                type Error = Row;
+
+                fn try_from(row: Row) -> Result<Self, Row> {
+                    match row {
+                        Row::$variant(row) => Ok(row),
+                        other => Err(other),
+                    }
+                }
+            }
+        )*
+    };
+}
+
+rows! {
+    Repository(Repository),
+    Trouble(Trouble),
+    Ref(Ref),
+    Event(Event),
+    PendingEvent(PendingEvent),
+    Build(Build),
+    BuildDefinition(BuildDefinition),
+    BuildProgress(BuildProgress),
+    Run(Run),
+    RunDefinition(RunDefinitionRow),
+    Attempt(Attempt),
+    AttemptProgress(AttemptProgress),
+    HeldAttempt(HeldAttempt),
+    EndedRun(EndedRun),
+    QueueEntry(QueueEntry),
+    Deadline(Deadline),
+    PendingEffect(PendingEffect),
+}
+
+impl Row {
+    /// The format that rows are written in. Readers accept the one before, too.
+    pub const FORMAT: u32 = 1;
+
+    /// Where the row is kept.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Repository(row) => keys::repository(&row.id),
+            Self::Trouble(row) => keys::trouble(&row.repository),
+            Self::Ref(row) => keys::reference(&row.repository, &row.name),
+            Self::Event(row) => keys::event(&row.key),
+            Self::PendingEvent(row) => keys::pending_event(row.next_try, &row.event),
+            Self::Build(row) => keys::build(&row.id),
+            Self::BuildDefinition(row) => keys::build_definition(&row.build),
+            Self::BuildProgress(row) => keys::build_progress(&row.build),
+            Self::Run(row) => keys::run(&row.id),
+            Self::RunDefinition(row) => keys::run_definition(&row.0.run),
+            Self::Attempt(row) => keys::attempt(&row.id),
+            Self::AttemptProgress(row) => keys::attempt_progress(&row.attempt),
+            Self::HeldAttempt(row) => keys::held_attempt(&row.worker, &row.attempt),
+            Self::EndedRun(row) => keys::ended_run(&row.run),
+            Self::QueueEntry(row) => keys::queue_entry(&row.pool, &row.place),
+            Self::Deadline(row) => keys::deadline(row),
+            Self::PendingEffect(row) => keys::pending_effect(&row.effect.key()),
+        }
+    }
+}
+
+/// Every key there is, in one place.
+pub mod keys {
+    use super::{
+        AttemptId, BuildId, Deadline, DeadlineKind, EffectKey, EventKey, Key, PoolName, RefName,
+        RepositoryId, RunId, Timestamp, WorkerId,
+    };
+
+    /// The partition of all repositories.
+    pub const REPOSITORIES: &str = "repositories";
+    /// The partition of events that wait for their decision, the earliest first.
+    pub const PENDING_EVENTS: &str = "pending-events";
+    /// The partition of runs that ended and were not yet folded into their builds.
+    pub const ENDED_RUNS: &str = "ended-runs";
+    /// The partition of deadlines, the earliest first.
+    pub const DEADLINES: &str = "deadlines";
+    /// The partition of effects that are not known to have been done.
+    pub const PENDING_EFFECTS: &str = "pending-effects";
+    /// The partition of troubles with repositories.
+    pub const TROUBLES: &str = "troubles";
+
+    /// A repository.
+    #[must_use]
+    pub fn repository(id: &RepositoryId) -> Key {
+        Key::new(REPOSITORIES, id.as_str())
+    }
+
+    /// What is wrong with a repository.
+    #[must_use]
+    pub fn trouble(id: &RepositoryId) -> Key {
+        Key::new(TROUBLES, id.as_str())
+    }
+
+    /// The partition of a repository's refs.
+    #[must_use]
+    pub fn references(id: &RepositoryId) -> String {
+        format!("repository/{id}/refs")
+    }
+
+    /// A ref.
+    #[must_use]
+    pub fn reference(id: &RepositoryId, name: &RefName) -> Key {
+        Key::new(references(id), name.to_string())
+    }
+
+    /// An event.
+    #[must_use]
+    pub fn event(key: &EventKey) -> Key {
+        Key::new(format!("event/{key}"), "event")
+    }
+
+    /// An event's place among those that wait.
+    #[must_use]
+    pub fn pending_event(next_try: Timestamp, key: &EventKey) -> Key {
+        Key::new(PENDING_EVENTS, format!("{}/{key}", next_try.sortable()))
+    }
+
+    /// The partition of a repository's builds, by number.
+    #[must_use]
+    pub fn builds(id: &RepositoryId) -> String {
+        format!("repository/{id}/builds")
+    }
+
+    /// A build.
+    #[must_use]
+    pub fn build(id: &BuildId) -> Key {
+        Key::new(builds(&id.repository), format!("{:010}", id.number))
+    }
+
+    /// The partition of what belongs to a build.
+    #[must_use]
+    pub fn build_parts(id: &BuildId) -> String {
+        format!("build/{id}")
+    }
+
+    /// What a build does.
+    #[must_use]
+    pub fn build_definition(id: &BuildId) -> Key {
+        Key::new(build_parts(id), "definition")
+    }
+
+    /// How far a build is.
+    #[must_use]
+    pub fn build_progress(id: &BuildId) -> Key {
+        Key::new(build_parts(id), "progress")
+    }
+
+    /// What the sort keys of a build's runs begin with.
+    pub const RUN_PREFIX: &str = "run/";
+
+    /// A run.
+    #[must_use]
+    pub fn run(id: &RunId) -> Key {
+        Key::new(build_parts(&id.build), format!("{RUN_PREFIX}{:06}", id.index))
+    }
+
+    /// What a run does.
+    #[must_use]
+    pub fn run_definition(id: &RunId) -> Key {
+        Key::new(format!("run/{id}"), "definition")
+    }
+
+    /// An attempt.
+    #[must_use]
+    pub fn attempt(id: &AttemptId) -> Key {
+        Key::new(format!("run/{}", id.run), format!("attempt/{:06}", id.number))
+    }
+
+    /// How far an attempt is.
+    #[must_use]
+    pub fn attempt_progress(id: &AttemptId) -> Key {
+        Key::new(format!("run/{}", id.run), format!("progress/{:06}", id.number))
+    }
+
+    /// The partition of the attempts that a worker holds.
+    #[must_use]
+    pub fn held_attempts(worker: &WorkerId) -> String {
+        format!("worker/{worker}/held")
+    }
+
+    /// An attempt that a worker holds.
+    #[must_use]
+    pub fn held_attempt(worker: &WorkerId, attempt: &AttemptId) -> Key {
+        Key::new(held_attempts(worker), attempt.to_string())
+    }
+
+    /// What the sort keys of a build's ended runs begin with.
+    #[must_use]
+    pub fn ended_prefix(build: &BuildId) -> String {
+        format!("{build}/")
+    }
+
+    /// A run that ended.
+    #[must_use]
+    pub fn ended_run(run: &RunId) -> Key {
+        Key::new(ENDED_RUNS, format!("{}{:06}", ended_prefix(&run.build), run.index))
+    }
+
+    /// The partition of a pool's queue.
+    #[must_use]
+    pub fn queue(pool: &PoolName) -> String {
+        format!("pool/{pool}/queue")
+    }
+
+    /// A place in a pool's queue.
+    #[must_use]
+    pub fn queue_entry(pool: &PoolName, place: &str) -> Key {
+        Key::new(queue(pool), place)
+    }
+
+    /// A deadline.
+    #[must_use]
+    pub fn deadline(deadline: &Deadline) -> Key {
+        let what = match &deadline.of {
+            DeadlineKind::BuildTimeout { build } => format!("build-timeout/{build}"),
+        };
+        Key::new(DEADLINES, format!("{}/{what}", deadline.at.sortable()))
+    }
+
+    /// An effect that is to be done.
+    #[must_use]
+    pub fn pending_effect(key: &EffectKey) -> Key {
+        Key::new(PENDING_EFFECTS, key.to_string())
+    }
+}

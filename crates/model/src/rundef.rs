@@ -1,0 +1,133 @@
+//! The run definition: all that a worker must do, self-contained. It is what is stored, carried out and replayed.
+//! Invariant: nothing in it depends on the machine that carries it out.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CommitId, JobName, PipelineName, RepositoryName, RunId};
+
+/// All that a worker must do for one run. Times are in milliseconds in JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunDefinition {
+    /// The format's number: 1.
+    pub format: u32,
+    /// The run.
+    pub run: RunId,
+    /// The repository's name.
+    pub repository: RepositoryName,
+    /// The commit.
+    pub commit: CommitId,
+    /// The pipeline.
+    pub pipeline: PipelineName,
+    /// The job.
+    pub job: JobName,
+    /// Where it is carried out.
+    pub engine: Engine,
+    /// The work tree that the steps find; `None` for an empty workspace.
+    pub checkout: Option<CheckoutDefinition>,
+    /// What every step finds in its environment, `BRANCHLINE_*` included, save what only the worker knows.
+    pub env: BTreeMap<String, String>,
+    /// The steps, in order.
+    pub steps: Vec<StepDefinition>,
+    /// How long the steps may take together.
+    #[serde(with = "milliseconds")]
+    pub timeout: Duration,
+    /// How long a process that was asked to end (TERM) may take before it is killed (KILL).
+    #[serde(with = "milliseconds")]
+    pub grace: Duration,
+}
+
+/// Where a run is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// Straight on the worker's own machine.
+    Process,
+}
+
+/// A work tree to write before the first step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckoutDefinition {
+    /// Where the repository is: a URL or an absolute path, without any secret.
+    pub url: String,
+    /// A ref that reaches the commit, for servers that do not hand out a commit by its id.
+    pub ref_name: Option<String>,
+    /// How many commits of history; `None` is all of it.
+    pub depth: Option<NonZeroU32>,
+    /// Whether submodules are written too.
+    pub submodules: bool,
+}
+
+/// One command of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepDefinition {
+    /// What people call it: its name, or the first line of its script.
+    pub title: String,
+    /// The script.
+    pub run: String,
+    /// What it finds in its environment beyond the run's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// What interprets the script.
+    #[serde(default)]
+    pub shell: ShellDefinition,
+    /// Where it starts, relative to the workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_directory: Option<String>,
+    /// How long it may take; `None` leaves only the run's own limit.
+    #[serde(default, with = "optional_milliseconds", skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// Whether the run goes on, and may pass, when it fails.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_failure: bool,
+}
+
+/// What interprets a script.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShellDefinition {
+    /// The script's own `#!` line, otherwise `sh -e`.
+    #[default]
+    Default,
+    /// This program with these arguments, then the script's path; the script's own `#!` line wins all the same.
+    Command(Vec<String>),
+}
+
+mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}
+
+mod optional_milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => super::milliseconds::serialize(duration, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_millis))
+    }
+}
