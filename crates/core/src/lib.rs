@@ -1,0 +1,18 @@
+//! The decisions, pure: event → intent → plan.
+//!
+//! Every function here is total and synchronous. It is given what was read (with versions), what happened, the
+//! time and fresh ids, and answers with a [`Plan`](branchline_model::Plan). It does no I/O, reads no clock, draws no
+//! random number and logs nothing; so the same facts always give the same plan.
+
+pub mod advance;
+pub mod attempt;
+pub mod build;
+pub mod claim;
+pub mod effect;
+pub mod intent;
+pub mod outcome;
+pub mod refs;
+pub mod rundef;
+pub mod start;
+pub mod stop;
+pub mod transition;

@@ -1,0 +1,103 @@
+//! Folds what was seen of a repository's refs into the one row of each ref. Invariant: a move is one event, whoever
+//! saw it and however often; A→B→A is two.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use branchline_model::{
+    CommitId, Event, EventKey, EventKind, EventStatus, Expectation, PendingEvent, Plan, Ref, RefName,
+    Repository, Timestamp, Versioned,
+};
+
+/// What was read, and what was seen.
+#[derive(Clone, Debug)]
+pub struct Snapshot<'a> {
+    /// The repository.
+    pub repository: &'a Versioned<Repository>,
+    /// The refs as they were last seen.
+    pub known: &'a BTreeMap<RefName, Versioned<Ref>>,
+    /// The refs as they are now.
+    pub seen: &'a [(RefName, CommitId)],
+    /// The branch that HEAD names now.
+    pub default_branch: Option<&'a str>,
+}
+
+/// Folds all refs of a repository in; answers the plan and how many events it makes. At first sight only the default
+/// branch's head is an event; later every branch or tag that is new or moved. One that was deleted is none.
+#[must_use]
+pub fn observe(snapshot: &Snapshot<'_>, now: Timestamp) -> (Plan, usize) {
+    let mut plan = Plan::default();
+    let mut events = 0;
+    let repository = &snapshot.repository.value;
+    let first_sight = repository.first_seen.is_none();
+    let mut there = BTreeSet::new();
+    for (name, head) in snapshot.seen {
+        if !there.insert(name) {
+            continue;
+        }
+        let known = snapshot.known.get(name);
+        let before = known.and_then(|row| row.value.head.clone());
+        if before.as_ref() == Some(head) {
+            continue;
+        }
+        let generation = known.map_or(0, |row| row.value.generation) + 1;
+        let is_default =
+            matches!(name, RefName::Branch(branch) if Some(branch.as_str()) == snapshot.default_branch);
+        if !first_sight || is_default {
+            let kind = EventKind::RefMoved { name: name.clone(), before, after: head.clone(), generation };
+            let key = EventKey::new(format!("{}/{name}/{generation}", repository.id));
+            accept(&mut plan, repository, key, kind, now);
+            events += 1;
+        }
+        let row = Ref {
+            repository: repository.id.clone(),
+            name: name.clone(),
+            head: Some(head.clone()),
+            generation,
+        };
+        plan.put(row, expected(known));
+    }
+    for (name, known) in snapshot.known {
+        if !there.contains(name) && known.value.head.is_some() {
+            let row = Ref { head: None, generation: known.value.generation + 1, ..known.value.clone() };
+            plan.put(row, Expectation::Unchanged(known.version));
+        }
+    }
+    let default_branch = snapshot.default_branch.map(str::to_owned);
+    if first_sight || repository.default_branch != default_branch {
+        let row = Repository {
+            first_seen: repository.first_seen.or(Some(now)),
+            default_branch,
+            ..repository.clone()
+        };
+        plan.put(row, Expectation::Unchanged(snapshot.repository.version));
+    }
+    (plan, events)
+}
+
+fn expected<T>(known: Option<&Versioned<T>>) -> Expectation {
+    known.map_or(Expectation::Absent, |row| Expectation::Unchanged(row.version))
+}
+
+/// Writes an event for the first time, and its place among those that wait for their decision.
+pub(crate) fn accept(
+    plan: &mut Plan,
+    repository: &Repository,
+    key: EventKey,
+    kind: EventKind,
+    now: Timestamp,
+) {
+    plan.put(
+        PendingEvent { event: key.clone(), repository: repository.id.clone(), next_try: now },
+        Expectation::Any,
+    );
+    plan.put(
+        Event {
+            key,
+            repository: repository.id.clone(),
+            accepted_at: now,
+            kind,
+            status: EventStatus::Pending { failures: 0, next_try: now, why: None },
+        },
+        Expectation::Absent,
+    );
+}

@@ -1,0 +1,114 @@
+//! From a job of a checked pipeline to its run definition. Invariant: what is in it depends on the commit, the
+//! event and the build alone, never on the worker.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use branchline_jobs_schema::{Job, Pipeline, Shell, Step};
+use branchline_model::{
+    Build, CheckoutDefinition, Engine, JobName, RefName, Repository, RunDefinition, RunId, ShellDefinition,
+    StepDefinition,
+};
+
+/// How long a process that was asked to end may take before it is killed.
+pub const GRACE: Duration = Duration::from_secs(10);
+
+/// What a worker must do for this job of this build.
+#[must_use]
+pub fn definition(
+    repository: &Repository,
+    build: &Build,
+    pipeline: &Pipeline,
+    job: &Job,
+    run: &RunId,
+    page: Option<&str>,
+) -> RunDefinition {
+    let mut env = BTreeMap::new();
+    env.insert("CI".to_owned(), "true".to_owned());
+    env.extend(pipeline.env.clone());
+    env.extend(job.env.clone());
+    env.extend(facts(repository, build, job, run, page));
+    RunDefinition {
+        format: 1,
+        run: run.clone(),
+        repository: repository.name.clone(),
+        commit: build.commit.clone(),
+        pipeline: build.pipeline.clone(),
+        job: JobName::new(job.name.as_str()),
+        engine: Engine::Process,
+        checkout: job.checkout.as_ref().map(|checkout| CheckoutDefinition {
+            url: repository.url.clone(),
+            ref_name: Some(build.ref_name.to_string()),
+            depth: checkout.depth.map(|depth| NonZeroU32::new(depth.get()).unwrap_or(NonZeroU32::MIN)),
+            submodules: checkout.submodules,
+        }),
+        env,
+        steps: job.steps.iter().map(step).collect(),
+        timeout: job.timeout,
+        grace: GRACE,
+    }
+}
+
+/// The `BRANCHLINE_*` variables that are known before a worker has the run (spec.md, "What every step sees").
+fn facts(
+    repository: &Repository,
+    build: &Build,
+    job: &Job,
+    run: &RunId,
+    page: Option<&str>,
+) -> BTreeMap<String, String> {
+    let mut facts = BTreeMap::new();
+    let mut fact = |name: &str, value: &str| {
+        facts.insert(
+            if name.is_empty() { "BRANCHLINE".to_owned() } else { format!("BRANCHLINE_{name}") },
+            value.to_owned(),
+        );
+    };
+    fact("", "true");
+    fact("REPOSITORY", repository.name.as_str());
+    fact("COMMIT", build.commit.as_str());
+    fact("REF", &build.ref_name.to_string());
+    match &build.ref_name {
+        RefName::Branch(name) => fact("BRANCH", name),
+        RefName::Tag(name) => fact("TAG", name),
+    }
+    fact("EVENT", &build.event);
+    if let Some(actor) = &build.actor {
+        fact("ACTOR", actor.as_str());
+    }
+    fact("PIPELINE", build.pipeline.as_str());
+    fact("BUILD", &build.id.number.to_string());
+    if let Some(page) = page {
+        let BuildUrl(url) = BuildUrl::of(page, build);
+        fact("BUILD_URL", &url);
+    }
+    fact("JOB", job.name.as_str());
+    fact("RUN", &run.to_string());
+    facts
+}
+
+/// A build's page.
+struct BuildUrl(String);
+
+impl BuildUrl {
+    fn of(page: &str, build: &Build) -> Self {
+        let page = page.trim_end_matches('/');
+        Self(format!("{page}/repositories/{}/builds/{}", build.id.repository, build.id.number))
+    }
+}
+
+fn step(step: &Step) -> StepDefinition {
+    StepDefinition {
+        title: step.title().into(),
+        run: step.run.clone(),
+        env: step.env.clone(),
+        shell: match &step.shell {
+            Shell::Default => ShellDefinition::Default,
+            Shell::Command(command) => ShellDefinition::Command(command.clone()),
+        },
+        working_directory: step.working_directory.clone(),
+        timeout: step.timeout,
+        allow_failure: step.allow_failure,
+    }
+}

@@ -1,0 +1,95 @@
+//! Cancel, and a build's timeout. Invariant: what no worker has ends at once; what a worker has is told to stop and ends
+//! with the worker's word, never as passed.
+
+use branchline_model::{
+    Build, BuildDefinition, BuildProgress, BuildState, Effect, EndedRun, Expectation, JobProgress, Plan, Run,
+    RunState, Stop, Timestamp, Versioned, keys,
+};
+
+use crate::advance;
+use crate::attempt::stopped;
+use crate::transition::{self, Forbidden};
+
+/// A build with all its runs.
+#[derive(Clone, Debug)]
+pub struct Snapshot<'a> {
+    /// The build, which has not ended.
+    pub build: &'a Versioned<Build>,
+    /// How far it is.
+    pub progress: &'a Versioned<BuildProgress>,
+    /// What it does.
+    pub definition: &'a BuildDefinition,
+    /// Every run of it.
+    pub runs: &'a [Versioned<Run>],
+}
+
+/// Stops a build. Stopping one that has ended, or is being stopped, changes nothing.
+pub fn build(snapshot: &Snapshot<'_>, stop: &Stop, now: Timestamp) -> Result<Plan, Forbidden> {
+    let mut plan = Plan::default();
+    let mut build = snapshot.build.clone();
+    if build.value.state.has_ended() || build.value.state.stop().is_some() {
+        return Ok(plan);
+    }
+    build.value.state = BuildState::Running { stop: Some(stop.clone()) };
+    let mut progress = snapshot.progress.value.clone();
+    for run in snapshot.runs {
+        if run.value.state.has_ended() {
+            // Its end is folded in by *advance build*, if it was not yet.
+            continue;
+        }
+        if let Some(outcome) = end_or_tell(&mut plan, run, stop, now)? {
+            progress.ended.insert(run.value.job.clone(), JobProgress { outcome });
+        }
+    }
+    advance::write(&mut plan, &build, snapshot.progress, snapshot.definition, progress, now);
+    Ok(plan)
+}
+
+/// Stops one run. Stopping one that has ended, or is being stopped, changes nothing.
+pub fn run(run: &Versioned<Run>, stop: &Stop, now: Timestamp) -> Result<Plan, Forbidden> {
+    let mut plan = Plan::default();
+    if let Some(outcome) = end_or_tell(&mut plan, run, stop, now)? {
+        plan.put(
+            EndedRun { run: run.value.id.clone(), job: run.value.job.clone(), outcome },
+            Expectation::Any,
+        );
+    }
+    Ok(plan)
+}
+
+/// Ends a run that no worker has and answers how; tells the worker that has it otherwise.
+fn end_or_tell(
+    plan: &mut Plan,
+    run: &Versioned<Run>,
+    stop: &Stop,
+    now: Timestamp,
+) -> Result<Option<branchline_model::Outcome>, Forbidden> {
+    let asked = Some(stop.clone());
+    let next = match &run.value.state {
+        RunState::Ended { .. } => return Ok(None),
+        RunState::Starting { stop: Some(_), .. } | RunState::Running { stop: Some(_), .. } => {
+            return Ok(None);
+        }
+        RunState::Starting { attempt, worker, since, stop: None } => {
+            RunState::Starting { attempt: *attempt, worker: worker.clone(), since: *since, stop: asked }
+        }
+        RunState::Running { attempt, worker, since, stop: None } => {
+            RunState::Running { attempt: *attempt, worker: worker.clone(), since: *since, stop: asked }
+        }
+        state => {
+            if let RunState::Queued { place, .. } = state {
+                plan.delete(keys::queue_entry(&run.value.pool, place), Expectation::Any);
+            }
+            let (outcome, reason) = stopped(stop);
+            let ended = RunState::Ended { outcome, reason, began_at: None, at: now };
+            plan.put(transition::change(&run.value, ended)?, Expectation::Unchanged(run.version));
+            return Ok(Some(outcome));
+        }
+    };
+    if let RunState::Starting { attempt, worker, .. } | RunState::Running { attempt, worker, .. } = &next {
+        let attempt = branchline_model::AttemptId { run: run.value.id.clone(), number: *attempt };
+        plan.effects.push(Effect::Stop { attempt, worker: worker.clone(), stop: stop.clone() });
+    }
+    plan.put(transition::change(&run.value, next)?, Expectation::Unchanged(run.version));
+    Ok(None)
+}

@@ -1,0 +1,7 @@
+//! The core, told as conversations and as properties.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod decisions;
+mod whatever_happens;
+mod world;

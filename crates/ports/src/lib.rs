@@ -1,0 +1,20 @@
+//! The traits between the controller and the world, and the errors that name their outcomes.
+//!
+//! A trait promises only what every adapter can do atomically, and says what holds after a crash. Adapters know
+//! these traits and the model; the controller knows these traits and the core; neither knows the other.
+
+mod artifacts;
+mod bell;
+mod checkout;
+mod clock;
+mod launcher;
+mod protocol;
+mod store;
+
+pub use artifacts::{ArtifactError, Artifacts, LogLength, LogPart};
+pub use bell::{Bell, Ring};
+pub use checkout::{Checkout, CheckoutError, CommitFiles, CommitInfo, Heads, PipelineFile};
+pub use clock::Clock;
+pub use launcher::{LaunchError, Launcher};
+pub use protocol::{Assignment, Lease, ProtocolError, WorkerProtocol};
+pub use store::{CommitError, Order, Page, Store, StoreError};

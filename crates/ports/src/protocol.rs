@@ -1,0 +1,92 @@
+//! What a worker says to the controller. Invariant: only who holds the lease of an attempt can write about it; an
+//! older one is refused by the store. Every call may be made again after a lost answer.
+
+use async_trait::async_trait;
+use branchline_model::{
+    AttemptId, AttemptReport, LineTime, PoolName, RunDefinition, StepRecord, Stop, Timestamp, WorkerId,
+};
+use serde::{Deserialize, Serialize};
+
+/// The right to write about one attempt. Only the controller makes one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Lease {
+    /// The attempt; its number is the fence.
+    pub attempt: AttemptId,
+    /// Who holds it.
+    pub worker: WorkerId,
+}
+
+/// Something to carry out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The right to do it.
+    pub lease: Lease,
+    /// What to do.
+    pub definition: RunDefinition,
+    /// Set where it was told to stop before it was handed out (again).
+    pub stop: Option<Stop>,
+}
+
+/// Why the controller did not do as it was told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolError {
+    /// The lease is not in force any more: stop the attempt and forget it.
+    #[error("{attempt} does not count any more: {why}")]
+    Fenced {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Why.
+        why: String,
+    },
+    /// The bytes before `stored` are there, those after it are not: send from there.
+    #[error("the log of {attempt} has {stored} bytes: send from there")]
+    LogGap {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// How many bytes are stored.
+        stored: u64,
+    },
+    /// The controller, or what it depends on, does not answer now; the same may work later.
+    #[error("the controller is unavailable: {why}")]
+    Unavailable {
+        /// What failed.
+        why: String,
+    },
+}
+
+/// The controller, as a worker sees it.
+#[async_trait]
+pub trait WorkerProtocol: Send + Sync {
+    /// Takes at most `most` runs from these pools; none where nothing waits.
+    async fn claim(
+        &self,
+        worker: &WorkerId,
+        pools: &[PoolName],
+        most: usize,
+    ) -> Result<Vec<Assignment>, ProtocolError>;
+
+    /// What this worker holds, as the controller knows it: asked when the worker starts, to go on with it.
+    async fn held(&self, worker: &WorkerId) -> Result<Vec<Assignment>, ProtocolError>;
+
+    /// The first step was begun.
+    async fn begun(&self, lease: &Lease, at: Timestamp) -> Result<(), ProtocolError>;
+
+    /// How far the steps are: every step that was begun, in order. For people to look at.
+    async fn progress(&self, lease: &Lease, steps: &[StepRecord]) -> Result<(), ProtocolError>;
+
+    /// How many bytes of the log are stored: from where to send.
+    async fn log_length(&self, lease: &Lease) -> Result<u64, ProtocolError>;
+
+    /// Appends to the log at an offset; answers how many bytes are stored then. Only then may they be forgotten.
+    async fn append_log(
+        &self,
+        lease: &Lease,
+        offset: u64,
+        bytes: &[u8],
+        times: &[LineTime],
+    ) -> Result<u64, ProtocolError>;
+
+    /// The last word. The log must have been appended whole before. Once it is answered, nothing about the
+    /// attempt needs to be kept.
+    async fn finish(&self, lease: &Lease, report: AttemptReport) -> Result<(), ProtocolError>;
+}

@@ -1,0 +1,98 @@
+//! Where rows are kept. Invariant: a commit is written whole or not at all, and only if every row it names is as
+//! it was read; there is no other way to write.
+
+use async_trait::async_trait;
+use branchline_model::{Change, Key, Row, Versioned};
+
+/// Why the store gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It could not be reached, is full, or failed: nothing was written; the same may work later.
+    #[error("the store is unavailable: {why}")]
+    Unavailable {
+        /// What failed, and where.
+        why: String,
+    },
+    /// A row is there but cannot be understood.
+    #[error("the row `{key}` cannot be read: {why}")]
+    Unreadable {
+        /// Which row.
+        key: Key,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A change cannot be written, now or later: nothing of its commit was.
+    #[error("the row `{key}` cannot be written: {why}")]
+    Refused {
+        /// Which row.
+        key: Key,
+        /// What is wrong with the change.
+        why: String,
+    },
+}
+
+/// Why a commit was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// A row is not as it was read: read again, decide again.
+    #[error("the row `{key}` has changed meanwhile")]
+    Conflict {
+        /// The first row that differs.
+        key: Key,
+    },
+    /// The store gave no answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Which way a page is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// By sort key, the smallest first (bytewise).
+    #[default]
+    Ascending,
+    /// By sort key, the largest first.
+    Descending,
+}
+
+/// A part of a partition to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The partition.
+    pub partition: String,
+    /// Only sort keys that begin so; empty is all.
+    pub prefix: String,
+    /// Only what comes after this sort key, in the order that is read.
+    pub after: Option<String>,
+    /// Only sort keys up to this one, itself included (ascending: not larger; descending: not smaller).
+    pub until: Option<String>,
+    /// How many rows at the most.
+    pub limit: usize,
+    /// Which way.
+    pub order: Order,
+}
+
+impl Page {
+    /// The first `limit` rows of a partition.
+    pub fn of(partition: impl Into<String>, limit: usize) -> Self {
+        Self { partition: partition.into(), limit, ..Self::default() }
+    }
+}
+
+/// The rows.
+///
+/// Reads are consistent: what was committed before a read began is seen by it. After a crash, every commit that
+/// was answered is there; one that was not answered is there whole or not at all.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Reads the rows under these keys, in their order; `None` where there is none.
+    async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Versioned<Row>>>, StoreError>;
+
+    /// Reads a part of a partition.
+    async fn page(&self, page: &Page) -> Result<Vec<Versioned<Row>>, StoreError>;
+
+    /// Writes all of these changes, if each one's expectation holds; else none. A row that is written gets a
+    /// version larger than any that key has had while the row existed. A key is named at most once in a commit:
+    /// one that is named twice is refused, whatever is stored.
+    async fn commit_if_unchanged(&self, changes: Vec<Change>) -> Result<(), CommitError>;
+}
