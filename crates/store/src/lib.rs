@@ -1,0 +1,13 @@
+//! Where rows are kept: the adapters of [`branchline_ports::Store`].
+//!
+//! [`SqliteStore`] is one file on a disk, for a controller on one machine: one writer with group commit, and readers
+//! that never wait for it. [`MemoryStore`] holds rows until it is dropped: for tests and `branchline run`. Both pass
+//! the same conformance suite.
+
+mod commit;
+mod memory;
+mod range;
+mod sqlite;
+
+pub use memory::MemoryStore;
+pub use sqlite::{OpenError, SqliteStore};

@@ -1,0 +1,9 @@
+//! Rows in one SQLite file: opened in `open`, written by one thread in `writer`, read in `reader`; `store` joins them.
+
+mod open;
+mod reader;
+mod store;
+mod writer;
+
+pub use open::OpenError;
+pub use store::SqliteStore;
