@@ -1,0 +1,55 @@
+//! What a worker is told when it is made, and when it is to end.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use branchline_model::{PoolName, WorkerId};
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// The name the controller knows it by. Only one worker of a name may live at a time.
+    pub id: WorkerId,
+    /// Whose runs it claims, in this order.
+    pub pools: Vec<PoolName>,
+    /// How many runs it carries out at once; 0 counts as 1.
+    pub slots: usize,
+    /// The folder of its attempt directories, of nobody else's; it is made where it is missing.
+    pub root: PathBuf,
+    /// Where steps work.
+    pub workspace: Workspace,
+}
+
+/// Where steps work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Workspace {
+    /// In a folder of the attempt's own, with a fresh work tree, which goes when the attempt has ended.
+    Fresh,
+    /// In this tree, as it is; nothing in it is written or removed but by the steps.
+    InPlace(PathBuf),
+}
+
+/// How a worker ends. No run is claimed after any of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drain {
+    /// At once: supervisors go on, and the next worker of this name follows them.
+    HandOver,
+    /// When what runs has ended; what has not after this time is handed over.
+    Wait(Duration),
+    /// When what runs was killed, and that was reported.
+    Stop,
+}
+
+/// Why there is no worker.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The folder for attempts cannot be used.
+    #[error("the folder for attempts `{path}` cannot be used: {source}", path = path.display())]
+    Root {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}

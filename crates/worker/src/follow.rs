@@ -1,0 +1,284 @@
+//! Following one attempt from its start to its end: its log goes to the controller as it comes, and what its state lines say.
+//! Invariants: bytes are sent at their offset, so sending twice is sending once; the end is not reported before all of the
+//! log is with the controller; nothing here is needed to find the way again.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use branchline_model::{AttemptEnd, AttemptReport, StepRecord};
+use branchline_ports::{Lease, ProtocolError};
+use branchline_supervisor::{AttemptDirectory, DirectoryError, Ended, Follower};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use crate::attempt::Broken;
+use crate::backoff::Backoff;
+use crate::bell::{Bell, Rung};
+use crate::handle::{Presence, blocking};
+use crate::slots::Slot;
+use crate::worker::Context;
+
+/// How many bytes of a log are sent at once.
+const MOST_AT_ONCE: usize = 256 * 1024;
+
+/// What ends so soon after it began is reported once, with its end.
+const SOON: Duration = Duration::from_millis(20);
+
+/// How often progress is told at most, and how soon an untold beginning is told again.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+
+/// The work that goes on while an attempt is followed: preparing and starting it.
+pub(crate) type Starting<'a> = Pin<Box<dyn Future<Output = Result<(), DirectoryError>> + Send + 'a>>;
+
+/// How far one look got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reached {
+    /// There may be something new.
+    News,
+    /// It is over and reported.
+    End,
+}
+
+/// One attempt that is followed.
+pub(crate) struct Following<'a> {
+    context: &'a Context,
+    lease: &'a Lease,
+    directory: &'a AttemptDirectory,
+    presence: &'a Presence,
+    follower: Follower,
+    bell: Bell,
+    starting: Option<Starting<'a>>,
+    rings: &'a Notify,
+    begun_told: bool,
+    tell_at: Option<Instant>,
+    told: Vec<StepRecord>,
+}
+
+impl<'a> Following<'a> {
+    /// Follows from `stored` bytes of the log on. The bell is open before anything is started, so its end is noticed.
+    pub(crate) fn new(
+        context: &'a Context,
+        lease: &'a Lease,
+        directory: &'a AttemptDirectory,
+        presence: &'a Presence,
+        stored: u64,
+        rings: &'a Notify,
+    ) -> Result<Self, DirectoryError> {
+        Ok(Self {
+            context,
+            lease,
+            directory,
+            presence,
+            follower: Follower::open(directory, stored)?,
+            bell: Bell::open(directory),
+            starting: None,
+            rings,
+            begun_told: false,
+            tell_at: None,
+            told: Vec::new(),
+        })
+    }
+
+    /// Has this done at the same time.
+    pub(crate) fn starting(mut self, starting: Starting<'a>) -> Self {
+        self.starting = Some(starting);
+        self
+    }
+
+    /// Follows to the end. The slot is freed as soon as the processes have ended. A shortage that may pass is waited out:
+    /// it says nothing about the attempt.
+    pub(crate) async fn follow_to_the_end(mut self, slot: &mut Option<Slot>) -> Result<(), Broken> {
+        let mut backoff = Backoff::new();
+        loop {
+            match self.follow_on(slot).await {
+                Ok(Reached::End) => return Ok(()),
+                Ok(Reached::News) => backoff = Backoff::new(),
+                Err(Broken::Directory(error)) if error.is_passing() => {
+                    backoff.pause_in_shortage("follow an attempt", &error).await;
+                }
+                Err(broken) => {
+                    self.leave().await;
+                    return Err(broken);
+                }
+            }
+        }
+    }
+
+    /// Sends what there is, then waits until there may be more.
+    async fn follow_on(&mut self, slot: &mut Option<Slot>) -> Result<Reached, Broken> {
+        // The state first: what it says has ended has its whole log there already.
+        self.follower.read_state()?;
+        let ended = self.follower.observed().end.clone();
+        if ended.is_some() {
+            drop(slot.take());
+        }
+        self.send_log().await?;
+        if let Some(ended) = ended {
+            self.finish(&ended).await?;
+            return Ok(Reached::End);
+        }
+        self.tell().await?;
+        self.wait().await?;
+        Ok(Reached::News)
+    }
+
+    /// Waits until nothing is prepared or started any more: what is dropped half way may still write in the directory.
+    async fn leave(&mut self) {
+        if let Some(starting) = self.starting.take() {
+            self.presence.give_up();
+            if let Err(error) = starting.await {
+                tracing::debug!(attempt = %self.lease.attempt, %error, "it was not started");
+            }
+        }
+    }
+
+    /// Sends what is new in the log.
+    async fn send_log(&mut self) -> Result<(), Broken> {
+        let mut backoff = Backoff::new();
+        loop {
+            let piece = self.follower.read_log(MOST_AT_ONCE)?;
+            if piece.bytes.is_empty() {
+                return Ok(());
+            }
+            let end = self.follower.offset();
+            let answer =
+                self.context.protocol.append_log(self.lease, piece.offset, &piece.bytes, &piece.times).await;
+            match answer {
+                Ok(stored) if stored == end => backoff = Backoff::new(),
+                Ok(stored) | Err(ProtocolError::LogGap { stored, .. }) => {
+                    if stored == piece.offset {
+                        backoff.pause("append to a log", "nothing of it was stored").await;
+                    }
+                    self.follower.seek(stored)?;
+                }
+                Err(ProtocolError::Fenced { why, .. }) => return Err(Broken::Fenced { why }),
+                Err(ProtocolError::Unavailable { why }) => {
+                    backoff.pause("append to a log", &why).await;
+                    self.follower.seek(piece.offset)?;
+                }
+            }
+        }
+    }
+
+    /// Tells that it began, and how far it is, not too often.
+    async fn tell(&mut self) -> Result<(), Broken> {
+        let observed = self.follower.observed();
+        let Some(began_at) = observed.began_at else { return Ok(()) };
+        if self.begun_told && observed.steps == self.told {
+            self.tell_at = None;
+            return Ok(());
+        }
+        let time = Instant::now();
+        let tell_at = *self.tell_at.get_or_insert(time + if self.begun_told { TELL_EVERY } else { SOON });
+        if time < tell_at {
+            return Ok(());
+        }
+        let steps = observed.steps.clone();
+        let answer = if self.begun_told {
+            self.context.protocol.progress(self.lease, &steps).await
+        } else {
+            self.context.protocol.begun(self.lease, began_at).await
+        };
+        match answer {
+            Ok(()) if self.begun_told => self.told = steps,
+            // One more reading says whether there is more to tell: the first step is told half a second later.
+            Ok(()) => self.begun_told = true,
+            Err(ProtocolError::Fenced { why, .. }) => return Err(Broken::Fenced { why }),
+            Err(error) => tracing::debug!(attempt = %self.lease.attempt, %error, "progress is told later"),
+        }
+        self.tell_at = Some(Instant::now() + TELL_EVERY);
+        Ok(())
+    }
+
+    /// Waits until there may be something new.
+    async fn wait(&mut self) -> Result<(), Broken> {
+        let tell_at = self.tell_at;
+        let telling = async {
+            match tell_at {
+                Some(time) => sleep_until(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        let starting = async {
+            match &mut self.starting {
+                Some(starting) => starting.await,
+                None => std::future::pending().await,
+            }
+        };
+        let rung = tokio::select! {
+            rung = self.bell.wait() => rung,
+            () = self.rings.notified() => Rung::Changed,
+            () = telling => Rung::Changed,
+            started = starting => {
+                self.starting = None;
+                started?;
+                Rung::Changed
+            }
+        };
+        // The lock is not looked at in every round: one that was started just now may be on its way to it.
+        if self.starting.is_none() && rung != Rung::Changed && !self.follower.supervisor_lives()? {
+            self.look_for_the_dead().await?;
+        }
+        Ok(())
+    }
+
+    /// Nobody holds it: it has ended, or its supervisor died, or nobody has got so far as to begin.
+    async fn look_for_the_dead(&mut self) -> Result<(), Broken> {
+        self.follower.read_state()?;
+        if self.follower.observed().end.is_some() {
+            return Ok(());
+        }
+        let directory = self.directory.clone();
+        let begun = blocking(move || match directory.hold()? {
+            Some(held) => Ok(held.bury()?.is_some()),
+            // Someone has just taken it.
+            None => Ok(true),
+        })
+        .await?;
+        if begun { Ok(()) } else { Err(Broken::NotBegun) }
+    }
+
+    /// The last word, as far as the log could be read. What could not be shown whole has not passed; an end that says more
+    /// than that stays.
+    fn last_word(&self, ended: &Ended) -> AttemptReport {
+        let observed = self.follower.observed();
+        let log_length = self.follower.offset();
+        let end = if log_length < ended.log_length {
+            tracing::error!(attempt = %self.lease.attempt, have = log_length, had = ended.log_length, "its log was cut");
+            match &ended.end {
+                AttemptEnd::Passed => {
+                    AttemptEnd::LogIncomplete { stored: log_length, length: ended.log_length }
+                }
+                other => other.clone(),
+            }
+        } else {
+            ended.end.clone()
+        };
+        AttemptReport {
+            end,
+            began_at: observed.began_at,
+            ended_at: ended.at,
+            steps: observed.steps.clone(),
+            log_length,
+        }
+    }
+
+    /// Says the last word.
+    async fn finish(&mut self, ended: &Ended) -> Result<(), Broken> {
+        let mut backoff = Backoff::new();
+        let mut report = self.last_word(ended);
+        loop {
+            match self.context.protocol.finish(self.lease, report.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(ProtocolError::Fenced { why, .. }) => return Err(Broken::Fenced { why }),
+                Err(ProtocolError::Unavailable { why }) => backoff.pause("finish an attempt", &why).await,
+                Err(ProtocolError::LogGap { stored, .. }) => {
+                    backoff.pause("finish an attempt", "its log is not whole").await;
+                    self.follower.seek(stored)?;
+                    self.send_log().await?;
+                    report = self.last_word(ended);
+                }
+            }
+        }
+    }
+}
