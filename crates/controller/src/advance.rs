@@ -1,0 +1,81 @@
+//! *Advance build*: the runs that have ended are folded into their builds, as many at a time as there are.
+
+use std::collections::BTreeSet;
+
+use branchline_core::advance::{self, Snapshot};
+use branchline_model::{
+    Build, BuildDefinition, BuildId, BuildProgress, EndedRun, Expectation, Plan, Run, keys,
+};
+use branchline_ports::{Page, Ring, StoreError};
+
+use crate::commit::{MOST_TRIES, Outcome};
+use crate::{Controller, ControllerError};
+
+/// So many ends are folded in with one commit.
+const ENDS_AT_ONCE: usize = 256;
+
+impl Controller {
+    /// The builds that have runs to fold in: all of them, so that one that cannot be advanced hides no other.
+    pub async fn builds_to_advance(&self) -> Result<BTreeSet<BuildId>, StoreError> {
+        let mut builds = BTreeSet::new();
+        let mut after = None;
+        loop {
+            let rows =
+                self.page::<EndedRun>(&Page { after, ..Page::of(keys::ENDED_RUNS, ENDS_AT_ONCE) }).await?;
+            let more = rows.len() == ENDS_AT_ONCE;
+            after = rows.last().map(|row| keys::ended_run(&row.value.run).sort);
+            builds.extend(rows.into_iter().map(|row| row.value.run.build));
+            if !more {
+                return Ok(builds);
+            }
+        }
+    }
+
+    /// Folds what has ended of a build into it, until nothing is left to fold.
+    pub async fn advance_build(&self, id: &BuildId) -> Result<(), ControllerError> {
+        let mut tries = 0;
+        loop {
+            let page = Page { prefix: keys::ended_prefix(id), ..Page::of(keys::ENDED_RUNS, ENDS_AT_ONCE) };
+            let ended = self.page::<EndedRun>(&page).await?;
+            if ended.is_empty() {
+                return Ok(());
+            }
+            let (build, progress, definition) = (
+                self.row::<Build>(keys::build(id)).await?,
+                self.row::<BuildProgress>(keys::build_progress(id)).await?,
+                self.row::<BuildDefinition>(keys::build_definition(id)).await?,
+            );
+            let (Some(build), Some(progress), Some(definition)) = (build, progress, definition) else {
+                // The build is gone: nothing is left to advance.
+                let mut plan = Plan::default();
+                for row in &ended {
+                    plan.delete(keys::ended_run(&row.value.run), Expectation::Any);
+                }
+                self.commit(plan).await?;
+                continue;
+            };
+            let snapshot =
+                Snapshot { build: &build, progress: &progress, definition: &definition.value, ended: &ended };
+            let folded = advance::fold(&snapshot);
+            let wanted: Vec<_> = folded.runs().iter().map(keys::run).collect();
+            let runs: Vec<_> = self.rows::<Run>(&wanted).await?.into_iter().flatten().collect();
+            let (plan, pools) = advance::plan(&snapshot, folded, &runs, self.clock.now())?;
+            match self.commit(plan).await? {
+                Outcome::Done => {
+                    tries = 0;
+                    for pool in pools {
+                        self.bell.ring(Ring::Queue(pool));
+                    }
+                    self.bell.ring(Ring::BuildChanged(id.clone()));
+                    if ended.len() < ENDS_AT_ONCE {
+                        return Ok(());
+                    }
+                }
+                Outcome::Again if tries == MOST_TRIES => {
+                    return Err(ControllerError::Contended { what: format!("the build {id}") });
+                }
+                Outcome::Again => tries += 1,
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Reading, deciding and committing until nothing changed in between. Invariant: a decision is committed on the very
+//! versions it was made from.
+
+use branchline_core::effect;
+use branchline_core::transition::Forbidden;
+use branchline_model::Plan;
+use branchline_ports::{CommitError, Ring, StoreError};
+
+use crate::Controller;
+
+/// So often is a decision made anew because something changed meanwhile.
+pub(crate) const MOST_TRIES: usize = 32;
+
+/// Why a decision was not made or not written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ControllerError {
+    /// The store gave no answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Others changed the same rows again and again.
+    #[error("too many others changed {what} at the same time: try again")]
+    Contended {
+        /// What was to be changed.
+        what: String,
+    },
+    /// A decision went against the transition table: a defect. Nothing was written.
+    #[error("a defect in a decision: {0}")]
+    Defect(#[from] Forbidden),
+}
+
+/// What came of committing one decision.
+pub(crate) enum Outcome {
+    /// It is written.
+    Done,
+    /// Something changed: read and decide again.
+    Again,
+}
+
+impl Controller {
+    /// Writes a plan, whole or not at all, and rings for its effects.
+    pub(crate) async fn commit(&self, plan: Plan) -> Result<Outcome, StoreError> {
+        if plan.is_empty() {
+            return Ok(Outcome::Done);
+        }
+        let has_effects = !plan.effects.is_empty();
+        match self.store.commit_if_unchanged(effect::changes(plan, self.clock.now())).await {
+            Ok(()) => {
+                if has_effects {
+                    self.bell.ring(Ring::Effects);
+                }
+                Ok(Outcome::Done)
+            }
+            Err(CommitError::Conflict { key }) => {
+                tracing::debug!(%key, "changed meanwhile: deciding again");
+                Ok(Outcome::Again)
+            }
+            Err(CommitError::Store(error)) => Err(error),
+        }
+    }
+}

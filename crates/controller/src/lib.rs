@@ -1,0 +1,26 @@
+//! The controller: receive, resolve, decide, perform, tick.
+//!
+//! It joins the ports with the pure core and knows no adapter: what runs in a cloud function and what runs in one
+//! process is this same code. Each call reads, decides, and commits on what it read; where something changed meanwhile
+//! it reads and decides again, a bounded number of times.
+
+mod advance;
+mod commit;
+mod controller;
+mod perform;
+mod read;
+mod receive;
+mod resolve;
+mod start;
+mod stop;
+mod tick;
+mod work;
+
+pub use commit::ControllerError;
+pub use controller::{Controller, Ports};
+pub use read::{AttemptView, BuildView, RepositoryView, RunView};
+pub use receive::{ObserveError, Observed};
+pub use resolve::{Resolved, check};
+pub use start::{LocalStart, StartError, StartRequest, Started};
+pub use stop::{CancelError, Cancelled};
+pub use tick::Ticked;

@@ -1,0 +1,85 @@
+//! The tick: looks at everything that may be due. Invariant: with every bell lost, ticks alone bring all to rest; any
+//! number of them at once does no harm.
+
+use branchline_model::{Deadline, DeadlineKind, Expectation, PendingEvent, Plan, Stop, Timestamp, keys};
+use branchline_ports::Page;
+
+use crate::{CancelError, Controller, ControllerError};
+
+/// So many due deadlines are looked at in one go.
+const DEADLINES_AT_ONCE: usize = 256;
+/// So many due events are looked at in one go.
+const EVENTS_AT_ONCE: usize = 64;
+
+/// What one tick did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ticked {
+    /// Events decided or looked at.
+    pub events: usize,
+    /// Builds advanced.
+    pub builds: usize,
+    /// Effects done.
+    pub effects: usize,
+    /// Deadlines that had passed.
+    pub deadlines: usize,
+}
+
+impl Ticked {
+    /// Whether there was nothing to do.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Controller {
+    /// Does whatever is due. One thing that fails does not keep the rest from being done.
+    pub async fn tick(&self) -> Result<Ticked, ControllerError> {
+        let mut ticked = Ticked::default();
+        for PendingEvent { event: key, .. } in self.due_events(EVENTS_AT_ONCE).await? {
+            ticked.events += 1;
+            if let Err(error) = self.resolve(&key).await {
+                tracing::warn!(event = %key, %error, "an event could not be resolved");
+            }
+        }
+        ticked.deadlines = self.pass_deadlines().await?;
+        ticked.builds = self.advance().await?;
+        ticked.effects = self.perform().await?;
+        Ok(ticked)
+    }
+
+    /// Advances every build that has ended runs; answers how many builds.
+    pub async fn advance(&self) -> Result<usize, ControllerError> {
+        let builds = self.builds_to_advance().await?;
+        let mut failure = None;
+        for build in &builds {
+            // What is wrong with one build is contained to it.
+            if let Err(error) = self.advance_build(build).await {
+                tracing::warn!(%build, %error, "a build could not be advanced");
+                failure = Some(error);
+            }
+        }
+        failure.map_or(Ok(builds.len()), Err)
+    }
+
+    /// Acts on every deadline that has passed; answers how many.
+    pub async fn pass_deadlines(&self) -> Result<usize, ControllerError> {
+        let until = Some(Timestamp(self.clock.now().0 + 1).sortable());
+        let due =
+            self.page::<Deadline>(&Page { until, ..Page::of(keys::DEADLINES, DEADLINES_AT_ONCE) }).await?;
+        for row in &due {
+            match &row.value.of {
+                DeadlineKind::BuildTimeout { build } => {
+                    match self.stop_build(build, &Stop::BuildTimedOut).await {
+                        Ok(_) | Err(CancelError::AlreadyEnded { .. } | CancelError::NotFound { .. }) => {}
+                        Err(CancelError::Controller(error)) => return Err(error),
+                    }
+                }
+            }
+            let mut plan = Plan::default();
+            plan.delete(keys::deadline(&row.value), Expectation::Any);
+            self.commit(plan).await?;
+        }
+        Ok(due.len())
+    }
+}

@@ -1,0 +1,182 @@
+//! A controller, its ports, and the verbs of its tests.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use branchline_artifacts::FolderArtifacts;
+use branchline_checkout::{Cache, GitCheckout, Network, Sources};
+use branchline_controller::{BuildView, Controller, Ports, StartError, StartRequest, Started};
+use branchline_model::{
+    Actor, AttemptEnd, AttemptId, AttemptReport, Build, BuildId, PipelineName, PoolName, RepositoryId,
+    RepositoryName, Stop, Timestamp, WorkerId,
+};
+use branchline_ports::{
+    Assignment, Bell, Clock, LaunchError, Launcher, ProtocolError, Ring, Store, WorkerProtocol,
+};
+use branchline_store::MemoryStore;
+use branchline_testkit::SteppedClock;
+
+/// Nobody hears it.
+struct DeafBell;
+
+impl Bell for DeafBell {
+    fn ring(&self, _: Ring) {}
+}
+
+/// Remembers orders, and may be out of reach.
+#[derive(Default)]
+pub struct Orders {
+    pub told: Mutex<Vec<AttemptId>>,
+    pub away: Mutex<bool>,
+}
+
+#[async_trait]
+impl Launcher for Orders {
+    async fn stop(&self, worker: &WorkerId, attempt: &AttemptId, _: &Stop) -> Result<(), LaunchError> {
+        if *self.away.lock().unwrap() {
+            return Err(LaunchError::Unavailable { worker: worker.clone(), why: "it is away".to_owned() });
+        }
+        self.told.lock().unwrap().push(attempt.clone());
+        Ok(())
+    }
+}
+
+pub struct House {
+    pub controller: Controller,
+    pub clock: Arc<SteppedClock>,
+    pub orders: Arc<Orders>,
+    pub repository: RepositoryId,
+    folder: tempfile::TempDir,
+}
+
+pub fn worker() -> WorkerId {
+    WorkerId::new("worker")
+}
+
+impl House {
+    /// A controller that serves one repository whose first commit holds these pipelines.
+    pub async fn with(pipelines: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app");
+        std::fs::create_dir_all(path.join(".branchline")).unwrap();
+        git(&path, &["init", "--quiet", "--initial-branch=main"]);
+        for (name, text) in pipelines {
+            std::fs::write(path.join(format!(".branchline/{name}.yaml")), text).unwrap();
+        }
+        commit(&path, "First");
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let clock = Arc::new(SteppedClock::at(Timestamp(1_800_000_000_000)));
+        let orders = Arc::new(Orders::default());
+        let network = Network::default();
+        let cache = Cache::open(folder.path().join("git"), network.clone()).unwrap();
+        let controller = Controller::new(Ports {
+            store,
+            artifacts: Arc::new(FolderArtifacts::open(folder.path().join("logs")).unwrap()),
+            checkout: Arc::new(GitCheckout::new(cache, network, Sources::default())),
+            launcher: Arc::clone(&orders) as Arc<dyn Launcher>,
+            bell: Arc::new(DeafBell),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            page_address: None,
+        });
+        let text = path.to_str().unwrap();
+        let repository = controller.add_repository(&RepositoryName::new(text), text).await.unwrap();
+        Self { controller, clock, orders, repository, folder }
+    }
+
+    pub fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("app")
+    }
+
+    pub fn commit(&self, message: &str) -> String {
+        commit(&self.path(), message)
+    }
+
+    /// Looks at the refs, and ticks until nothing is due.
+    pub async fn look(&self) {
+        self.controller.observe(&self.repository, None).await.unwrap();
+        self.rest().await;
+    }
+
+    /// Ticks until nothing is due; at most a hundred times.
+    pub async fn rest(&self) {
+        for _ in 0..100 {
+            if self.controller.tick().await.unwrap().is_at_rest() {
+                return;
+            }
+        }
+        panic!("it does not come to rest");
+    }
+
+    pub fn id(&self, number: u64) -> BuildId {
+        BuildId { repository: self.repository.clone(), number }
+    }
+
+    pub async fn builds(&self) -> Vec<Build> {
+        let mut builds = self.controller.builds(&self.repository, None, 1_000).await.unwrap();
+        builds.reverse();
+        builds
+    }
+
+    pub async fn view(&self, number: u64) -> BuildView {
+        self.controller.build(&self.id(number)).await.unwrap().unwrap()
+    }
+
+    pub async fn status(&self, number: u64) -> &'static str {
+        self.view(number).await.build.state.status().word()
+    }
+
+    pub async fn start(&self, pipeline: &str, key: Option<&str>) -> Result<Started, StartError> {
+        let request = StartRequest {
+            repository: self.repository.clone(),
+            pipeline: PipelineName::new(pipeline),
+            ref_name: None,
+            idempotency_key: key.map(str::to_owned),
+            actor: Actor::new("ann"),
+        };
+        self.controller.start(request).await
+    }
+
+    pub async fn claim(&self, most: usize) -> Vec<Assignment> {
+        self.controller.claim(&worker(), &[PoolName::new("default")], most).await.unwrap()
+    }
+
+    /// A worker's whole part: begun, a log, finished.
+    pub async fn carry_out(&self, assignment: &Assignment, end: AttemptEnd) -> Result<(), ProtocolError> {
+        let lease = &assignment.lease;
+        self.controller.begun(lease, self.clock.now()).await?;
+        self.controller.append_log(lease, 0, b"hello\n", &[]).await?;
+        self.controller.finish(lease, self.report(end, 6)).await
+    }
+
+    pub fn report(&self, end: AttemptEnd, log_length: u64) -> AttemptReport {
+        let now = self.clock.now();
+        AttemptReport { end, began_at: Some(now), ended_at: now, steps: Vec::new(), log_length }
+    }
+
+    pub fn step(&self, seconds: u64) {
+        self.clock.step(Duration::from_secs(seconds));
+    }
+}
+
+pub fn git(folder: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .args(["-c", "user.name=Ann", "-c", "user.email=ann@example.org", "-c", "gc.auto=0"])
+        .args(arguments)
+        .current_dir(folder)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn commit(folder: &Path, message: &str) -> String {
+    git(folder, &["add", "--all"]);
+    git(folder, &["commit", "--quiet", "--allow-empty", "--message", message]);
+    git(folder, &["rev-parse", "HEAD"])
+}

@@ -1,0 +1,8 @@
+//! The controller on real git repositories, a memory store, real log files and a stepped clock. No bell rings anywhere
+//! here: whatever is told was brought about by calls and ticks alone.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod accepted;
+mod carried_out;
+mod house;

@@ -1,0 +1,215 @@
+//! From the model's words to the JSON of [`super::json`].
+
+use branchline_controller::{AttemptView, BuildView, RepositoryView, RunView};
+use branchline_model::{self as model, BuildState, EventStatus, RunState, Timestamp};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::json;
+use crate::failure::Failure;
+
+pub(crate) fn milliseconds(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A tagged enum of the model, taken apart into its tag and its evidence.
+fn reason(typed: &impl Serialize, sentence: String) -> json::Reason {
+    let mut details = match serde_json::to_value(typed) {
+        Ok(Value::Object(details)) => details,
+        _ => Map::new(),
+    };
+    let code = match details.remove("reason") {
+        Some(Value::String(code)) => code,
+        _ => "unknown".to_owned(),
+    };
+    json::Reason { code, sentence, details }
+}
+
+pub(crate) fn end_reason(typed: &model::EndReason) -> json::Reason {
+    reason(typed, typed.to_string())
+}
+
+pub(crate) fn pipeline_reason(typed: &model::Reason) -> json::Reason {
+    reason(typed, typed.to_string())
+}
+
+pub(crate) fn repository(view: &RepositoryView, now: Timestamp) -> json::Repository {
+    let RepositoryView { repository, trouble, newest } = view;
+    json::Repository {
+        id: repository.id.to_string(),
+        name: repository.name.to_string(),
+        url: repository.url.clone(),
+        default_branch: repository.default_branch.clone(),
+        first_seen_at: repository.first_seen.map(|at| at.to_string()),
+        builds: repository.builds,
+        trouble: trouble.as_ref().map(|trouble| json::Trouble {
+            since: trouble.since.to_string(),
+            why: trouble.why.clone(),
+            failures: trouble.failures,
+            next_try_at: trouble.next_try.to_string(),
+        }),
+        newest: newest.as_ref().map(|newest| build(newest, now)),
+    }
+}
+
+pub(crate) fn build(row: &model::Build, now: Timestamp) -> json::Build {
+    let (ended_at, why) = match &row.state {
+        BuildState::Ended { at, reason, .. } => (Some(*at), reason.as_ref()),
+        BuildState::Waiting | BuildState::Running { .. } => (None, None),
+    };
+    json::Build {
+        id: row.id.to_string(),
+        repository: row.id.repository.to_string(),
+        number: row.id.number,
+        pipeline: row.pipeline.to_string(),
+        cause: row.cause.to_string(),
+        event: row.event.clone(),
+        ref_name: row.ref_name.to_string(),
+        commit: row.commit.to_string(),
+        subject: row.subject.clone(),
+        author: row.author.clone(),
+        actor: row.actor.as_ref().map(ToString::to_string),
+        status: row.state.status().word().to_owned(),
+        ended: row.state.has_ended(),
+        stopping: row.state.stop().is_some(),
+        reason: why.map(end_reason),
+        created_at: row.created_at.to_string(),
+        ended_at: ended_at.map(|at| at.to_string()),
+        duration_ms: milliseconds(row.created_at, ended_at.unwrap_or(now)),
+        runs: row.runs,
+        runs_ended: row.ended,
+    }
+}
+
+pub(crate) fn build_details(view: &BuildView, now: Timestamp) -> json::BuildDetails {
+    let BuildView { build: row, definition, runs } = view;
+    json::BuildDetails {
+        build: build(row, now),
+        description: definition.description.clone(),
+        file: definition.file.clone(),
+        jobs: definition.jobs.iter().map(job).collect(),
+        runs: runs.iter().map(|row| run(row, now)).collect(),
+        problems: definition.problems.iter().map(problem).collect(),
+    }
+}
+
+fn job(row: &model::JobDefinition) -> json::Job {
+    json::Job {
+        name: row.name.to_string(),
+        needs: row.needs.iter().map(ToString::to_string).collect(),
+        allow_failure: row.allow_failure,
+        pool: row.pool.to_string(),
+        run: row.run.to_string(),
+    }
+}
+
+fn problem(row: &model::Problem) -> json::Problem {
+    let model::Problem { file, line, column, message, hint, rendered } = row.clone();
+    json::Problem { file, line, column, message, hint, rendered }
+}
+
+pub(crate) fn run(row: &model::Run, now: Timestamp) -> json::Run {
+    let (began_at, ended_at, why) = match &row.state {
+        RunState::Ended { began_at, at, reason, .. } => (*began_at, Some(*at), reason.as_ref()),
+        RunState::Running { since, .. } => (Some(*since), None, None),
+        _ => (None, None, None),
+    };
+    json::Run {
+        id: row.id.to_string(),
+        index: row.id.index,
+        job: row.job.to_string(),
+        pool: row.pool.to_string(),
+        attempts: row.attempts,
+        status: row.state.status().word().to_owned(),
+        ended: row.state.has_ended(),
+        stopping: row.state.stop().is_some(),
+        reason: why.map(end_reason),
+        began_at: began_at.map(|at| at.to_string()),
+        ended_at: ended_at.map(|at| at.to_string()),
+        duration_ms: began_at.map(|began| milliseconds(began, ended_at.unwrap_or(now))),
+    }
+}
+
+pub(crate) fn run_details(view: &RunView, now: Timestamp) -> Result<json::RunDetails, Failure> {
+    Ok(json::RunDetails {
+        run: run(&view.run, now),
+        build: build(&view.build, now),
+        attempts: view
+            .attempts
+            .iter()
+            .map(|attempt| self::attempt(attempt, &view.definition, now))
+            .collect::<Result<_, _>>()?,
+        definition: serde_json::to_value(&view.definition).map_err(Failure::defect)?,
+    })
+}
+
+fn attempt(
+    view: &AttemptView,
+    definition: &model::RunDefinition,
+    now: Timestamp,
+) -> Result<json::Attempt, Failure> {
+    let AttemptView { attempt, .. } = view;
+    let end = attempt.report.as_ref().map(|report| serde_json::to_value(&report.end));
+    Ok(json::Attempt {
+        id: attempt.id.to_string(),
+        number: attempt.id.number,
+        worker: attempt.worker.to_string(),
+        claimed_at: attempt.claimed_at.to_string(),
+        ended_at: attempt.report.as_ref().map(|report| report.ended_at.to_string()),
+        end: end.transpose().map_err(Failure::defect)?,
+        steps: steps(view).iter().map(|record| step(record, definition, now)).collect::<Result<_, _>>()?,
+    })
+}
+
+/// The steps of an attempt as far as they are known: the last word, or what the worker said meanwhile.
+pub(crate) fn steps(view: &AttemptView) -> &[model::StepRecord] {
+    match (&view.attempt.report, &view.progress) {
+        (Some(report), _) => &report.steps,
+        (None, Some(progress)) => &progress.steps,
+        (None, None) => &[],
+    }
+}
+
+fn step(
+    record: &model::StepRecord,
+    definition: &model::RunDefinition,
+    now: Timestamp,
+) -> Result<json::Step, Failure> {
+    let defined = usize::try_from(record.index).ok().and_then(|index| definition.steps.get(index));
+    let end = record.end.as_ref().map(serde_json::to_value).transpose().map_err(Failure::defect)?;
+    Ok(json::Step {
+        index: record.index,
+        title: defined.map(|step| step.title.clone()).unwrap_or_default(),
+        began_at: record.began_at.to_string(),
+        ended_at: record.ended_at.map(|at| at.to_string()),
+        duration_ms: milliseconds(record.began_at, record.ended_at.unwrap_or(now)),
+        log_offset: record.log_offset,
+        end,
+    })
+}
+
+pub(crate) fn event(row: &model::Event) -> json::Event {
+    let (status, why, builds, reasons) = match &row.status {
+        EventStatus::Pending { why, .. } => ("pending", why.clone(), Vec::new(), Vec::new()),
+        EventStatus::Decided { builds, reasons, .. } => (
+            "decided",
+            None,
+            builds.iter().map(ToString::to_string).collect(),
+            reasons.iter().map(pipeline_reason).collect(),
+        ),
+        EventStatus::Abandoned { why, .. } => ("abandoned", Some(why.clone()), Vec::new(), Vec::new()),
+    };
+    json::Event {
+        key: row.key.to_string(),
+        repository: row.repository.to_string(),
+        kind: row.kind.word().to_owned(),
+        ref_name: row.kind.ref_name().to_string(),
+        commit: row.kind.commit().to_string(),
+        actor: row.kind.actor().map(ToString::to_string),
+        accepted_at: row.accepted_at.to_string(),
+        status: status.to_owned(),
+        why,
+        builds,
+        reasons,
+    }
+}

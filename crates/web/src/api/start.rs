@@ -1,0 +1,38 @@
+//! Starting a pipeline by hand.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use branchline_controller::StartRequest;
+use branchline_model::PipelineName;
+
+use super::{convert, json};
+use crate::edge::{Asked, Nothing, RepositoryPath, Sent, ref_name};
+use crate::failure::Failure;
+use crate::web::App;
+
+/// `POST /api/v1/repositories/{repository}/start`
+pub(crate) async fn start(
+    State(app): State<App>,
+    RepositoryPath(repository): RepositoryPath,
+    Asked(Nothing {}): Asked<Nothing>,
+    Sent(wish): Sent<json::Start>,
+) -> Result<(StatusCode, Json<json::Started>), Failure> {
+    let request = StartRequest {
+        repository,
+        pipeline: PipelineName::new(wish.pipeline),
+        ref_name: wish.ref_name.as_deref().map(ref_name).transpose()?,
+        idempotency_key: wish.idempotency_key,
+        actor: app.access.actor().clone(),
+    };
+    let started = app.controller.start(request).await?;
+    Ok((
+        StatusCode::CREATED,
+        Json(json::Started {
+            event: started.event.to_string(),
+            builds: started.builds.iter().map(ToString::to_string).collect(),
+            reasons: started.reasons.iter().map(convert::pipeline_reason).collect(),
+            pending: started.pending,
+        }),
+    ))
+}

@@ -1,0 +1,19 @@
+//! What people read: pages made on the server, whole without any script. Invariant: templates escape what they are given;
+//! the only text that is put in as HTML is what
+//! [`crate::log`] and [`sentence`] made. Scripts only look again and append.
+
+pub(crate) mod actions;
+pub(crate) mod assets;
+pub(crate) mod build;
+mod frame;
+mod graph;
+pub(crate) mod live;
+mod log;
+pub(crate) mod login;
+pub(crate) mod repositories;
+pub(crate) mod repository;
+pub(crate) mod run;
+mod sentence;
+mod status;
+pub(crate) mod trouble;
+mod words;

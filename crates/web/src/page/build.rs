@@ -1,0 +1,168 @@
+//! A build's page: facts, problems, the needs graph, the runs.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use branchline_controller::BuildView;
+use branchline_model::{BuildState, BuildStatus, Problem, Run, RunState, Timestamp};
+
+use super::frame::{Frame, Moment, page};
+use super::graph::{Graph, lay_out};
+use super::repository::took;
+use super::sentence;
+use super::status::{self, Shown};
+use super::words;
+use crate::edge::{Asked, BuildPath, Nothing};
+use crate::failure::Failure;
+use crate::web::{App, build_path, repository_path, run_path};
+
+/// More runs are not listed on one page.
+const MOST_RUNS: usize = 1_000;
+
+#[derive(Template)]
+#[template(path = "build.html")]
+struct BuildPage {
+    frame: Frame,
+    path: String,
+    repository: String,
+    repository_path: String,
+    number: u64,
+    status: Shown,
+    stopping: bool,
+    can_cancel: bool,
+    reason: Option<String>,
+    description: Option<String>,
+    pipeline: String,
+    file: String,
+    ref_name: String,
+    commit: String,
+    subject: String,
+    author: String,
+    cause: String,
+    created: Moment,
+    took: Option<String>,
+    runs_ended: String,
+    problems: Vec<Problem>,
+    graph: Option<Graph>,
+    undrawn: Option<String>,
+    runs: Vec<RunLine>,
+    more_runs: Option<String>,
+    /// Why there are none.
+    no_runs: Option<&'static str>,
+}
+
+/// A run in a list.
+struct RunLine {
+    path: String,
+    job: String,
+    status: Shown,
+    label: String,
+    needs: String,
+    may_fail: bool,
+    reason: Option<String>,
+    took: Option<String>,
+}
+
+/// From a run's first step to its end, or to now.
+pub(crate) fn run_took(run: &Run, now: Timestamp) -> Option<String> {
+    match &run.state {
+        RunState::Running { since, .. } => Some(words::duration(now.since(*since))),
+        RunState::Ended { began_at: Some(began), at, .. } => Some(words::duration(at.since(*began))),
+        _ => None,
+    }
+}
+
+/// Why a run ended so.
+pub(crate) fn run_reason(run: &Run) -> Option<String> {
+    match &run.state {
+        RunState::Ended { reason, .. } => reason.as_ref().map(ToString::to_string),
+        _ => None,
+    }
+}
+
+/// `GET /repositories/{repository}/builds/{number}`
+pub(crate) async fn show(
+    State(app): State<App>,
+    BuildPath(id): BuildPath,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Result<Response, Failure> {
+    let view = app.controller.build(&id).await?.ok_or_else(|| Failure::no_build(&id))?;
+    let repository = app.controller.repository(&id.repository).await?;
+    let name = repository.map_or_else(|| id.repository.to_string(), |view| view.repository.name.to_string());
+    page(&build_page(&app, &view, name))
+}
+
+fn build_page(app: &App, view: &BuildView, repository: String) -> BuildPage {
+    let BuildView { build, definition, runs } = view;
+    let now = app.clock.now();
+    let frame = Frame::new(app, words::build_title(build.id.number, build.pipeline.as_str()));
+    let has_ended = build.state.has_ended();
+    let jobs: Vec<(&str, Vec<&str>)> = definition
+        .jobs
+        .iter()
+        .map(|job| (job.name.as_str(), job.needs.iter().map(branchline_model::JobName::as_str).collect()))
+        .collect();
+    let graph = lay_out(&jobs);
+    let lines = run_lines(view, now);
+    BuildPage {
+        frame: if has_ended { frame } else { frame.following(format!("/api/v1/stream?build={}", build.id)) },
+        path: build_path(&build.id),
+        repository,
+        repository_path: repository_path(&build.id.repository),
+        number: build.id.number,
+        status: status::build(build.state.status()),
+        stopping: build.state.stop().is_some(),
+        can_cancel: !has_ended && build.state.stop().is_none(),
+        reason: match &build.state {
+            BuildState::Ended { reason, .. } => reason.as_ref().map(ToString::to_string),
+            BuildState::Waiting | BuildState::Running { .. } => None,
+        },
+        description: definition.description.clone(),
+        pipeline: build.pipeline.to_string(),
+        file: definition.file.clone(),
+        ref_name: build.ref_name.short().to_owned(),
+        commit: build.commit.short().to_owned(),
+        subject: build.subject.clone(),
+        author: build.author.clone(),
+        cause: match &build.actor {
+            Some(actor) => format!("{} · {actor}", build.event),
+            None => build.event.clone(),
+        },
+        created: Moment::new(build.created_at, now),
+        took: took(build, now),
+        runs_ended: words::runs_ended(build.ended, build.runs),
+        problems: definition.problems.clone(),
+        undrawn: (graph.is_none() && !jobs.is_empty()).then(|| words::too_many_jobs(jobs.len())),
+        graph,
+        more_runs: (runs.len() > MOST_RUNS).then(|| words::more_runs(MOST_RUNS, runs.len())),
+        no_runs: (lines.is_empty() && build.state.status() == BuildStatus::Invalid)
+            .then_some(words::NO_RUNS_INVALID),
+        runs: lines,
+    }
+}
+
+/// The runs in the order of the jobs, which is the graph's too.
+fn run_lines(view: &BuildView, now: Timestamp) -> Vec<RunLine> {
+    let by_id: HashMap<_, _> = view.runs.iter().map(|run| (&run.id, run)).collect();
+    view.definition
+        .jobs
+        .iter()
+        .filter_map(|job| by_id.get(&job.run).map(|run| (job, *run)))
+        .take(MOST_RUNS)
+        .map(|(job, run)| {
+            let status = status::run(run.state.status());
+            RunLine {
+                path: run_path(&run.id),
+                job: job.name.to_string(),
+                label: words::graph_node(job.name.as_str(), status.word),
+                status,
+                needs: job.needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                may_fail: job.allow_failure,
+                reason: run_reason(run),
+                took: run_took(run, now),
+            }
+        })
+        .collect()
+}

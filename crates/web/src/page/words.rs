@@ -1,0 +1,191 @@
+//! Every word of the pages. The words for states and the sentences of reasons are the model's own.
+
+use std::time::Duration;
+
+use branchline_model::Timestamp;
+
+pub(crate) const PRODUCT: &str = "Branchline";
+pub(crate) const SKIP: &str = "Skip to the content";
+pub(crate) const REPOSITORIES: &str = "Repositories";
+pub(crate) const NO_REPOSITORIES: &str =
+    "No repository is watched yet. Start the controller with `branchline up PATH` or a URL.";
+pub(crate) const NO_BUILDS: &str =
+    "No build yet. Push a commit whose `.branchline/*.yaml` has `on: push`, or start a pipeline below.";
+pub(crate) const NO_OLDER_BUILDS: &str = "There are no older builds.";
+pub(crate) const NEVER_SEEN: &str = "not looked at yet";
+pub(crate) const TROUBLE: &str = "Trouble";
+pub(crate) const BUILDS: &str = "Builds";
+pub(crate) const BUILD: &str = "Build";
+pub(crate) const STATUS: &str = "Status";
+pub(crate) const PIPELINE: &str = "Pipeline";
+pub(crate) const REF: &str = "Branch or tag";
+pub(crate) const COMMIT: &str = "Commit";
+pub(crate) const AUTHOR: &str = "Author";
+pub(crate) const CAUSE: &str = "Cause";
+pub(crate) const CREATED: &str = "Created";
+pub(crate) const TOOK: &str = "Took";
+pub(crate) const DURATION: &str = "Duration";
+pub(crate) const FILE: &str = "File";
+pub(crate) const OLDER: &str = "Older builds";
+pub(crate) const NEWEST: &str = "Newest builds";
+pub(crate) const START: &str = "Start a pipeline";
+pub(crate) const START_BUTTON: &str = "Start";
+pub(crate) const START_HINT: &str = "Only pipelines with `manual: true` under `on:` can be started.";
+pub(crate) const START_REF_HINT: &str = "A branch, or a tag as refs/tags/NAME. Empty: the default branch.";
+pub(crate) const CANCEL_BUILD: &str = "Cancel build";
+pub(crate) const CANCEL_RUN: &str = "Cancel run";
+pub(crate) const STOPPING: &str = "stopping";
+pub(crate) const PROBLEMS: &str = "What is wrong with the file";
+pub(crate) const GRAPH: &str = "Jobs and what they need";
+pub(crate) const GRAPH_HINT: &str = "Each job stands right of those that it needs.";
+pub(crate) const NO_RUNS_INVALID: &str =
+    "There are none: nothing of an invalid pipeline file is run. Correct the file and push again.";
+pub(crate) const RUNS: &str = "Runs";
+pub(crate) const JOB: &str = "Job";
+pub(crate) const NEEDS: &str = "Needs";
+pub(crate) const WHY: &str = "Why";
+pub(crate) const ALLOWED: &str = "may fail";
+pub(crate) const STEPS: &str = "Steps";
+pub(crate) const STEP: &str = "Step";
+pub(crate) const RESULT: &str = "Result";
+pub(crate) const BEGAN: &str = "Began";
+pub(crate) const NOT_BEGUN: &str = "not begun";
+pub(crate) const WORKER: &str = "Worker";
+pub(crate) const POOL: &str = "Pool";
+pub(crate) const ATTEMPTS: &str = "Attempts";
+pub(crate) const LOG: &str = "Log";
+pub(crate) const NO_LOG: &str = "Nothing has been written yet.";
+pub(crate) const NO_ATTEMPT: &str = "It has not begun, so there is no log.";
+pub(crate) const RAW_LOG: &str = "All of it, raw";
+pub(crate) const EARLIER: &str = "Earlier lines";
+pub(crate) const LATER: &str = "Later lines";
+pub(crate) const LAST: &str = "Last lines";
+pub(crate) const TIMES: &str = "Times";
+pub(crate) const FOLLOW: &str = "Scroll along";
+pub(crate) const BEFORE_STEPS: &str = "Before the first step";
+pub(crate) const LIVE: &str = "live";
+pub(crate) const LOST: &str = "connection lost, trying again…";
+pub(crate) const OVER: &str = "complete";
+pub(crate) const DEFINITION: &str = "Run definition";
+pub(crate) const LOGIN: &str = "Log in";
+pub(crate) const LOGIN_WHERE: &str = "This server asks for its access token. `branchline up` prints a link with the token when it starts; the data folder keeps it in the file `token`.";
+pub(crate) const LOGIN_WRONG: &str = "That is not the access token.";
+pub(crate) const LOGIN_FIELD: &str = "Access token";
+pub(crate) const BACK: &str = "Back to the repositories";
+pub(crate) const FAILURE_ID: &str = "The server's log says why, under";
+
+/// A duration, short: `340 ms`, `12 s`, `3 min 5 s`, `2 h 0 min`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 if duration.is_zero() => "0 s".to_owned(),
+        0 => format!("{} ms", duration.as_millis()),
+        1..10 => format!("{:.1} s", duration.as_secs_f64()),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// How long ago something was.
+pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
+    let seconds = now.since(at).as_secs();
+    match seconds {
+        0..10 => "just now".to_owned(),
+        10..60 => format!("{seconds} s ago"),
+        60..3600 => format!("{} min ago", seconds / 60),
+        3600..86_400 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} d ago", seconds / 86_400),
+    }
+}
+
+/// A size: `340 bytes`, `12 KiB`, `1.5 GiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match UNITS.into_iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => {
+            let tenths = bytes / (unit / 10).max(1);
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} bytes"),
+    }
+}
+
+pub(crate) fn build_title(number: u64, pipeline: &str) -> String {
+    format!("Build {number}: {pipeline}")
+}
+
+pub(crate) fn run_title(job: &str, number: u64) -> String {
+    format!("{job} · build {number}")
+}
+
+pub(crate) fn attempt(number: u32) -> String {
+    format!("Attempt {number}")
+}
+
+pub(crate) fn exit_code(code: i32) -> String {
+    format!("exit code {code}")
+}
+
+pub(crate) fn signal(signal: i32) -> String {
+    format!("ended by signal {signal}")
+}
+
+pub(crate) fn not_started(why: &str) -> String {
+    format!("not started: {why}")
+}
+
+pub(crate) const TIMED_OUT: &str = "its time ran out";
+pub(crate) const STOPPED: &str = "stopped";
+
+pub(crate) fn trouble(failures: u32, ago: &str, why: &str) -> String {
+    let times = if failures == 1 { "once".to_owned() } else { format!("{failures} times") };
+    format!("cannot be reached since {ago}, tried {times}: {why}")
+}
+
+pub(crate) fn too_many_jobs(jobs: usize) -> String {
+    format!("{jobs} jobs are too many to draw: the table below has them all.")
+}
+
+pub(crate) fn more_runs(shown: usize, all: usize) -> String {
+    format!("{shown} of {all} runs are shown; the API lists all.")
+}
+
+pub(crate) fn part_of_log(from: u64, to: u64, length: u64) -> String {
+    format!("Bytes {from} to {to} of {length} ({}).", size(length))
+}
+
+pub(crate) fn whole_log(length: u64) -> String {
+    format!("{}.", size(length))
+}
+
+pub(crate) fn skipped(bytes: u64) -> String {
+    format!(
+        "{} were passed over here to keep up; reload the page or open the raw log to read them.",
+        size(bytes)
+    )
+}
+
+pub(crate) fn runs_ended(ended: u32, runs: u32) -> String {
+    format!("{ended} of {runs} runs have ended")
+}
+
+pub(crate) fn graph_node(job: &str, status: &str) -> String {
+    format!("{job}: {status}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_ages_and_sizes_are_short_and_have_units() {
+        let durations =
+            [0, 340, 1_500, 12_000, 185_000, 7_260_000].map(|ms| duration(Duration::from_millis(ms)));
+        assert_eq!(durations, ["0 s", "340 ms", "1.5 s", "12 s", "3 min 5 s", "2 h 1 min"]);
+        let ages = [0, 59, 60, 7_200, 200_000].map(|s| ago(Timestamp(0), Timestamp(s * 1000)));
+        assert_eq!(ages, ["just now", "59 s ago", "1 min ago", "2 h ago", "2 d ago"]);
+        let sizes = [0, 1023, 1024, 1_600_000, 3 << 30].map(size);
+        assert_eq!(sizes, ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 MiB", "3.0 GiB"]);
+    }
+}
