@@ -1,0 +1,261 @@
+//! The command line: every command, argument and its help. What a command does is in its own file.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// What stands below the help of commands that ask a controller.
+const TOKEN_HELP: &str = "The access token is read from the data folder, or from BRANCHLINE_TOKEN; it is no argument, which others could see.";
+
+/// What stands below `branchline --help`.
+const AFTER_HELP: &str = "\
+Exit codes: 0 all is well; 1 the build failed, or what was asked for could not be done; 2 the words of the \
+command, or a pipeline file, are wrong; 130 interrupted.";
+
+/// A job controller that lives in git: push job definitions, see them run.
+#[derive(Debug, Parser)]
+#[command(name = "branchline", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch repositories and run their pipelines on this machine
+    Up(Up),
+    /// Run a pipeline of the working tree here and now, without a server
+    Run(Run),
+    /// Show all of it in five seconds: a repository, a push, builds and their page
+    Demo(Demo),
+    /// List a repository's builds, the newest first
+    Builds(Builds),
+    /// Show a build: its runs, their states and reasons
+    Build(Build),
+    /// Print the log of a run
+    Logs(Logs),
+    /// Start a pipeline by hand
+    Start(Start),
+    /// Cancel a build or a run
+    Cancel(Cancel),
+}
+
+/// `branchline up`
+#[derive(Debug, Args)]
+pub struct Up {
+    /// The repositories: local paths, or file://, http(s):// or ssh:// URLs
+    #[arg(value_name = "PATH|URL", default_value = ".")]
+    pub repositories: Vec<String>,
+    /// Where page and API are served; port 0 takes a free one
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:7420",
+        env = "BRANCHLINE_LISTEN",
+        hide_env_values = true
+    )]
+    pub listen: String,
+    /// One more name by which browsers reach it, as ci.example.org or ci.example.org:443; needed where it listens on
+    /// other addresses than the loopback's
+    #[arg(long = "host", value_name = "NAME[:PORT]")]
+    pub hosts: Vec<String>,
+    /// The folder for all that is kept
+    #[command(flatten)]
+    pub data: DataFolder,
+    /// How many runs are carried out at once [default: the number of processors]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub slots: Option<u16>,
+    /// How often the refs of a repository on another machine are looked at, as 30s or 5m
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = at_least_a_second)]
+    pub poll: Duration,
+    /// How long to wait for running jobs when told to end (SIGTERM, Ctrl-C); after that they go on alone, and are
+    /// followed again at the next start
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub drain: Duration,
+}
+
+/// Where the controller keeps everything.
+#[derive(Debug, Clone, Args)]
+pub struct DataFolder {
+    /// The data folder [default: $XDG_STATE_HOME/branchline, or ~/.local/state/branchline]
+    #[arg(long = "data", value_name = "DIR", env = "BRANCHLINE_DATA", hide_env_values = true)]
+    pub folder: Option<PathBuf>,
+}
+
+/// `branchline run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Which pipeline, or which job of it; the only pipeline where it is not said
+    #[arg(value_name = "PIPELINE[/JOB]")]
+    pub what: Option<String>,
+    /// How many jobs are carried out at once [default: the number of processors]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub slots: Option<u16>,
+}
+
+/// `branchline demo`
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Keep serving the page when the demonstration is over, until Ctrl-C
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// Which controller to ask.
+#[derive(Debug, Clone, Args)]
+pub struct Server {
+    /// The controller's address [default: that of the one that uses the data folder]
+    #[arg(long = "server", value_name = "URL", env = "BRANCHLINE_SERVER", hide_env_values = true)]
+    pub url: Option<String>,
+    /// The data folder
+    #[command(flatten)]
+    pub data: DataFolder,
+    /// Print JSON, as the API gives it
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which repository is meant.
+#[derive(Debug, Clone, Args)]
+pub struct WhichRepository {
+    /// The repository: its id, its name, or the end of its name [default: the one of the current folder, or the only one]
+    #[arg(short, long, value_name = "REPOSITORY")]
+    pub repository: Option<String>,
+}
+
+/// `branchline builds`
+#[derive(Debug, Args)]
+#[command(after_help = TOKEN_HELP)]
+pub struct Builds {
+    /// Which repository
+    #[command(flatten)]
+    pub repository: WhichRepository,
+    /// How many builds at the most
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub limit: u16,
+    /// Which controller
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// `branchline build`
+#[derive(Debug, Args)]
+#[command(after_help = TOKEN_HELP)]
+pub struct Build {
+    /// The build's number, or REPOSITORY/NUMBER
+    #[arg(value_name = "BUILD")]
+    pub build: String,
+    /// Which repository
+    #[command(flatten)]
+    pub repository: WhichRepository,
+    /// Which controller
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// `branchline logs`
+#[derive(Debug, Args)]
+#[command(after_help = TOKEN_HELP)]
+pub struct Logs {
+    /// The run: BUILD/JOB or BUILD/NUMBER, as 12/test; with REPOSITORY/ before it where there are several
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Go on until the run has ended
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Begin at this byte
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    pub offset: u64,
+    /// Which attempt [default: the last]
+    #[arg(long, value_name = "NUMBER")]
+    pub attempt: Option<u32>,
+    /// Which repository
+    #[command(flatten)]
+    pub repository: WhichRepository,
+    /// Which controller
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// `branchline start`
+#[derive(Debug, Args)]
+#[command(after_help = TOKEN_HELP)]
+pub struct Start {
+    /// Which pipeline
+    #[arg(value_name = "PIPELINE")]
+    pub pipeline: String,
+    /// The branch or tag [default: the default branch]
+    #[arg(long = "ref", value_name = "REF")]
+    pub ref_name: Option<String>,
+    /// Starting again with the same key is starting once
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+    /// Which repository
+    #[command(flatten)]
+    pub repository: WhichRepository,
+    /// Which controller
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// `branchline cancel`
+#[derive(Debug, Args)]
+#[command(after_help = TOKEN_HELP)]
+pub struct Cancel {
+    /// A build (12) or a run (12/test); with REPOSITORY/ before it where there are several
+    #[arg(value_name = "BUILD|RUN")]
+    pub what: String,
+    /// Which repository
+    #[command(flatten)]
+    pub repository: WhichRepository,
+    /// Which controller
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// As [`duration`], at least one second: a server is not asked without pause.
+fn at_least_a_second(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("at least 1s".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+/// Reads `90s`, `20m`, `2h`, `7d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a time: write a whole number and s, m, h or d, as in 90s or 5m");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_a_number_and_a_unit() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("0s"), Ok(Duration::ZERO));
+        for wrong in ["", "s", "5", "5 m", "-5m", "5y", "99999999999999999999d", "5ß"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

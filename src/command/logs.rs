@@ -1,0 +1,60 @@
+//! `branchline logs`: the log of a run, as it is or as it grows.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use branchline_web::json;
+
+use super::named;
+use crate::cli;
+use crate::client::Client;
+use crate::show::print;
+
+/// Copies the log to standard output, byte for byte.
+pub async fn logs(arguments: &cli::Logs) -> anyhow::Result<ExitCode> {
+    let Some(named) = named(&arguments.run, true) else { return Ok(ExitCode::from(2)) };
+    let client = Client::find(&arguments.server)?;
+    let path = client.run_path(&named, &arguments.repository).await?;
+    if arguments.server.json {
+        // What is known of the run itself; its log is no JSON.
+        return print(&format!("{:#}\n", client.get(&path).await?));
+    }
+    let attempt = arguments.attempt.map(|number| format!("&attempt={number}")).unwrap_or_default();
+    let mut offset = arguments.offset;
+    loop {
+        let query = format!("{path}/log?offset={offset}&follow={}{attempt}", arguments.follow);
+        let mut response = client.stream(&query).await?;
+        let header =
+            |name: &str| -> Option<String> { Some(response.headers().get(name)?.to_str().ok()?.to_owned()) };
+        let length: Option<u64> = header("branchline-log-length").and_then(|text| text.parse().ok());
+        let mut output = std::io::stdout().lock();
+        let mut copied = 0u64;
+        while let Some(bytes) = response.chunk().await.context("the log broke off")? {
+            copied += bytes.len() as u64;
+            if let Err(error) = output.write_all(&bytes).and_then(|()| output.flush()) {
+                if error.kind() == std::io::ErrorKind::BrokenPipe {
+                    return Ok(ExitCode::SUCCESS);
+                }
+                return Err(error).context("cannot write the log");
+            }
+        }
+        drop(output);
+        offset += copied;
+        if !arguments.follow {
+            // A long log comes in parts.
+            match length {
+                Some(length) if offset < length && copied > 0 => continue,
+                _ => return Ok(ExitCode::SUCCESS),
+            }
+        }
+        // The stream ends with the log, or when the controller does: then it goes on from here.
+        let details: json::RunDetails = serde_json::from_value(client.get(&path).await?)?;
+        if details.run.ended || copied == 0 {
+            if !details.run.ended {
+                bail!("the log broke off before its run has ended; say --offset {offset} to go on");
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+}

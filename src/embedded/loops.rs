@@ -1,0 +1,137 @@
+//! The loops that drive the controller. Each sleeps until its bell rings, and looks each second all the same, so that a
+//! lost ring costs a second and nothing else.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use branchline_controller::Controller;
+use branchline_model::{EventKey, PendingEvent, RepositoryId};
+use branchline_worker::WorkerHandle;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::EmbeddedBell;
+
+/// How often each loop looks without being rung for.
+const TICK: Duration = Duration::from_secs(1);
+/// So many events are resolved at once.
+const EVENTS_AT_ONCE: usize = 16;
+/// So many of them of one repository: a server that does not answer delays only its own.
+const EVENTS_OF_ONE_REPOSITORY: usize = 2;
+/// So many that are due are looked through.
+const EVENTS_LOOKED_THROUGH: usize = 1_000;
+
+/// The loops that every embedded controller needs, until they are ended.
+#[derive(Debug)]
+pub struct Loops {
+    tasks: Vec<JoinHandle<()>>,
+    end: CancellationToken,
+}
+
+impl Loops {
+    /// Starts to decide events, to advance builds, to perform effects, to act on deadlines and to wake the worker.
+    #[must_use]
+    pub fn start(controller: &Controller, bell: &EmbeddedBell, worker: &WorkerHandle) -> Self {
+        let end = CancellationToken::new();
+        let mut loops = Self { tasks: Vec::new(), end: end.clone() };
+        loops.spawn(resolve_events(controller.clone(), bell.clone(), end.clone()));
+        loops.spawn(advance_builds(controller.clone(), bell.clone(), end.clone()));
+        loops.spawn(wake_worker(worker.clone(), bell.clone(), end));
+        loops
+    }
+
+    /// One more, which ends when the token of [`Loops::ending`] is cancelled.
+    pub fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.push(tokio::spawn(task));
+    }
+
+    /// What tells them to end.
+    #[must_use]
+    pub fn ending(&self) -> CancellationToken {
+        self.end.clone()
+    }
+
+    /// Ends them all.
+    pub async fn end(self) {
+        self.end.cancel();
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a part of the controller died");
+            }
+        }
+    }
+}
+
+/// Decides events as they come.
+async fn resolve_events(controller: Controller, bell: EmbeddedBell, end: CancellationToken) {
+    let mut under_way: HashMap<EventKey, RepositoryId> = HashMap::new();
+    let mut tasks: JoinSet<EventKey> = JoinSet::new();
+    loop {
+        match controller.due_events(EVENTS_LOOKED_THROUGH).await {
+            Ok(due) => {
+                for PendingEvent { event, repository, .. } in due {
+                    let of_this_one = under_way.values().filter(|other| **other == repository).count();
+                    if tasks.len() == EVENTS_AT_ONCE
+                        || of_this_one == EVENTS_OF_ONE_REPOSITORY
+                        || under_way.contains_key(&event)
+                    {
+                        continue;
+                    }
+                    under_way.insert(event.clone(), repository);
+                    let controller = controller.clone();
+                    tasks.spawn(async move {
+                        if let Err(error) = controller.resolve(&event).await {
+                            tracing::warn!(%event, %error, "an event could not be resolved; it will be tried again");
+                        }
+                        event
+                    });
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the pending events cannot be read"),
+        }
+        tokio::select! {
+            Some(done) = tasks.join_next(), if !tasks.is_empty() => match done {
+                Ok(key) => { under_way.remove(&key); }
+                // A task that died left its key behind: look at all of them anew.
+                Err(error) => { tracing::error!(%error, "resolving an event died"); under_way.clear(); }
+            },
+            () = bell.events.notified() => {}
+            () = tokio::time::sleep(TICK) => {}
+            () = end.cancelled() => return,
+        }
+    }
+}
+
+/// Advances builds, performs effects, and acts on deadlines.
+async fn advance_builds(controller: Controller, bell: EmbeddedBell, end: CancellationToken) {
+    let mut deadlines_seen: Option<Instant> = None;
+    loop {
+        if let Err(error) = controller.advance().await {
+            tracing::warn!(%error, "builds could not be advanced; it will be tried again");
+        }
+        if let Err(error) = controller.perform().await {
+            tracing::warn!(%error, "effects could not be performed; it will be tried again");
+        }
+        if deadlines_seen.is_none_or(|seen| seen.elapsed() >= TICK) {
+            if let Err(error) = controller.pass_deadlines().await {
+                tracing::warn!(%error, "deadlines could not be looked at; it will be tried again");
+            }
+            deadlines_seen = Some(Instant::now());
+        }
+        tokio::select! {
+            () = bell.work.notified() => {}
+            () = tokio::time::sleep(TICK) => {}
+            () = end.cancelled() => return,
+        }
+    }
+}
+
+/// Has the worker look whenever a queue has more runs.
+async fn wake_worker(worker: WorkerHandle, bell: EmbeddedBell, end: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = bell.queue.notified() => worker.wake(),
+            () = end.cancelled() => return,
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Every sentence the commands say to a person, in one place.
+
+use std::time::Duration;
+
+use branchline_model::{Build, BuildState, Outcome, RefName, Run, RunState, Timestamp};
+use branchline_web::json;
+
+/// A time span as people say it: `0.2 s`, `14 s`, `3 m 05 s`, `2 h 10 m`.
+#[must_use]
+pub fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..=9 => format!("{:.1} s", duration.as_secs_f64()),
+        10..=59 => format!("{seconds} s"),
+        60..=3_599 => format!("{} m {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} m", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+/// A ref as people say it.
+#[must_use]
+pub fn ref_name(name: &RefName) -> String {
+    match name {
+        RefName::Branch(name) => name.clone(),
+        RefName::Tag(name) => format!("tag {name}"),
+    }
+}
+
+/// What a build has come to, for one line.
+#[must_use]
+pub fn build_now(build: &Build) -> String {
+    match &build.state {
+        BuildState::Waiting => "waits for its group".to_owned(),
+        BuildState::Running { stop: None } => format!("{} of {} runs have ended", build.ended, build.runs),
+        BuildState::Running { stop: Some(_) } => "is being stopped".to_owned(),
+        BuildState::Ended { reason, at, .. } => {
+            let span = span(at.since(build.created_at));
+            reason.as_ref().map_or(span.clone(), |reason| format!("{span}, {reason}"))
+        }
+    }
+}
+
+/// What a run has come to, for one line.
+#[must_use]
+pub fn run_now(run: &Run, now: Timestamp) -> String {
+    match &run.state {
+        RunState::Blocked => "waits for what it needs".to_owned(),
+        RunState::Held => "waits for an approval".to_owned(),
+        RunState::Waiting => "waits for its group".to_owned(),
+        RunState::Queued { .. } => format!("waits for a worker of `{}`", run.pool),
+        RunState::Starting { stop: Some(_), .. } | RunState::Running { stop: Some(_), .. } => {
+            "is being stopped".to_owned()
+        }
+        RunState::Starting { .. } => "is being started".to_owned(),
+        RunState::Running { since, .. } => span(now.since(*since)),
+        RunState::Ended { outcome, reason, began_at, at } => {
+            let span = began_at.map(|began| span(at.since(began)));
+            match (span, reason) {
+                (Some(span), Some(reason)) => format!("{span}, {reason}"),
+                (Some(span), None) => span,
+                (None, Some(reason)) => reason.to_string(),
+                (None, None) => outcome_alone(*outcome).to_owned(),
+            }
+        }
+    }
+}
+
+fn outcome_alone(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Skipped => "was not to run",
+        _ => "without a step",
+    }
+}
+
+/// What `up` says when it was told to end.
+#[must_use]
+pub fn draining(drain: Duration) -> String {
+    format!(
+        "Ending: no new runs; what runs has {} to end, and goes on alone after that (again to end at once)",
+        span(drain)
+    )
+}
+
+/// What `up` says of what it leaves running.
+#[must_use]
+pub fn goes_on_alone(runs: usize) -> String {
+    match runs {
+        1 => "1 run goes on alone; the next `branchline up` follows it".to_owned(),
+        runs => format!("{runs} runs go on alone; the next `branchline up` follows them"),
+    }
+}
+
+/// What `up` says at the second signal.
+pub const ENDED_AT_ONCE: &str =
+    "Ended at once; what runs goes on alone, and the next `branchline up` follows it";
+
+/// Where the token is kept.
+#[must_use]
+pub fn where_the_token_is(data: &crate::embedded::Data) -> String {
+    format!(
+        "The token is kept in {}: the commands find it there, and the page asks for it",
+        data.token_file().display()
+    )
+}
+
+/// Who acts where a person runs something on their own machine.
+pub const YOU: &str = "you";
+
+/// What `run` says at the first Ctrl-C.
+pub const CANCELLING: &str = "Cancelling; once more to give up waiting";
+
+/// What is said where a pipeline has no such job.
+#[must_use]
+pub fn no_such_job(pipeline: &str, job: &str, known: &[&str]) -> String {
+    if known.is_empty() {
+        return format!(
+            "the pipeline `{pipeline}` has no job `{job}`: this build is invalid and has no runs"
+        );
+    }
+    format!("the pipeline `{pipeline}` has no job `{job}`; there are {}", known.join(", "))
+}
+
+/// What the demonstration says once it serves.
+#[must_use]
+pub fn demo_serves(origin: &std::path::Path, login_url: &str) -> String {
+    format!("Serving {} at {login_url}", origin.display())
+}
+
+/// What the demonstration says once it has pushed.
+pub const DEMO_PUSHED: &str = "Pushed a commit with three pipelines: one passes, one fails, one is wrong";
+
+/// What the demonstration says when it goes on serving.
+#[must_use]
+pub fn demo_keeps(login_url: &str) -> String {
+    format!("Still serving {login_url} until Ctrl-C")
+}
+
+/// The head of the demonstration's table.
+pub const DEMO_COLUMNS: [&str; 5] = ["BUILD", "PIPELINE", "JOB", "STATE", "WHY"];
+
+/// What the demonstration says in the end.
+pub const DEMO_AS_EXPECTED: &str = "All of it as it was to be: one passed, one failed, one is invalid";
+
+/// What the demonstration says in the end.
+pub const DEMO_NOT_AS_EXPECTED: &str = "Not as it was to be: one was to pass, one to fail, one to be invalid";
+
+/// The head of the table of builds.
+pub const BUILDS_COLUMNS: [&str; 7] = ["BUILD", "PIPELINE", "STATE", "REF", "COMMIT", "TIME", "SUBJECT"];
+
+/// The head of the table of runs.
+pub const RUNS_COLUMNS: [&str; 5] = ["RUN", "JOB", "STATE", "TIME", "WHY"];
+
+/// What is said where there are no builds.
+pub const NO_BUILDS: &str = "No builds yet: none of its pipelines matches what was pushed, or it has none";
+
+/// What is said where there are older builds.
+pub const MORE_BUILDS: &str = "There are older ones: say --limit";
+
+/// What is wrong with reaching a repository.
+#[must_use]
+pub fn trouble(trouble: &json::Trouble) -> String {
+    format!("Since {} its refs cannot be looked at: {}", trouble.since, trouble.why)
+}
+
+/// Milliseconds as people say them.
+#[must_use]
+pub fn milliseconds(milliseconds: u64) -> String {
+    span(Duration::from_millis(milliseconds))
+}
+
+/// A ref without `refs/heads/` or `refs/tags/`.
+#[must_use]
+pub fn short_ref(name: &str) -> &str {
+    name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("refs/tags/")).unwrap_or(name)
+}
+
+/// The first ten digits of a commit.
+#[must_use]
+pub fn short_commit(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
+
+/// A text in one line, without control characters, cut where it is long.
+#[must_use]
+pub fn first_line(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(72).collect();
+    line.trim().to_owned()
+}
+
+/// What there is to know of a build, each with its word.
+#[must_use]
+pub fn build_facts(build: &json::Build) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("event", build.event.clone()),
+        ("ref", build.ref_name.clone()),
+        ("commit", format!("{} {}", build.commit, first_line(&build.subject))),
+        ("author", first_line(&build.author)),
+    ];
+    if let Some(actor) = &build.actor {
+        facts.push(("actor", first_line(actor)));
+    }
+    facts.push(("created", build.created_at.clone()));
+    facts.push(("time", milliseconds(build.duration_ms)));
+    if let Some(reason) = &build.reason {
+        facts.push(("why", reason.sentence.clone()));
+    }
+    facts
+}
+
+/// What is said of a start that is accepted and not decided.
+#[must_use]
+pub fn start_is_pending(why: &str) -> String {
+    format!("The start is accepted and will be decided later: {why}")
+}
+
+/// What a cancel came to.
+#[must_use]
+pub fn cancelled(cancelled: &json::Cancelled) -> String {
+    match cancelled.cancelled.as_str() {
+        "ended" => format!("{} is cancelled", cancelled.id),
+        _ => format!("{} is being stopped", cancelled.id),
+    }
+}
+
+/// The hint that stands below an error.
+#[must_use]
+pub fn hint(text: &str) -> String {
+    format!("hint: {text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_read_as_people_say_them() {
+        let said: Vec<String> =
+            [200, 9_940, 14_000, 185_000, 7_800_000].map(|ms| span(Duration::from_millis(ms))).into();
+        assert_eq!(said, ["0.2 s", "9.9 s", "14 s", "3 m 05 s", "2 h 10 m"]);
+    }
+}
