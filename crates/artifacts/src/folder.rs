@@ -1,5 +1,5 @@
 //! Logs in a folder, as their callers see them. Invariant: one process works with a folder (the store's lock sees to
-//! it), and each call is one hop to a thread that may block. Removing logs is not done here.
+//! it), and each call is one hop to a thread that may block.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -99,6 +99,14 @@ impl Shared {
         synced.insert(build.clone());
         Ok(())
     }
+
+    /// Removes a build's folder once the last of its logs is gone.
+    fn remove_if_empty(&self, build: &Path) {
+        // One that holds other logs stays: the system refuses.
+        if std::fs::remove_dir(build).is_ok() {
+            self.synced.lock().unwrap_or_else(PoisonError::into_inner).remove(build);
+        }
+    }
 }
 
 #[async_trait]
@@ -129,5 +137,14 @@ impl Artifacts for FolderArtifacts {
         most: usize,
     ) -> Result<LogPart, ArtifactError> {
         self.work(attempt, move |_, log| log.read(offset, most)).await
+    }
+
+    async fn delete_log(&self, attempt: &AttemptId) -> Result<(), ArtifactError> {
+        self.work(attempt, |shared, log| {
+            log.delete()?;
+            shared.remove_if_empty(log.folder());
+            Ok(())
+        })
+        .await
     }
 }

@@ -169,6 +169,27 @@ impl Log {
         Ok(part)
     }
 
+    /// Removes its files. The bytes go last, so that what a crash leaves is found and removed again.
+    pub(crate) fn delete(&self) -> Result<(), ArtifactError> {
+        let mut state = self.found().map_err(|failed| self.explain(failed, 0))?;
+        *state = State::Unknown;
+        for path in [&self.names.times, &self.names.open, &self.names.closed] {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    let failed = Failed::Disk { doing: "remove", path: path.clone(), error };
+                    return Err(self.explain(failed, 0));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The folder of its build.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.names.folders[0]
+    }
+
     /// The state, after looking for the files where that was not done yet.
     fn found(&self) -> Result<MutexGuard<'_, State>, Failed> {
         // Every change of a state is made after what can fail, so what a panicking thread left is whole.

@@ -81,4 +81,8 @@ pub trait Artifacts: Send + Sync {
     /// Reads at most `most` bytes from an offset on; fewer, or none, where the log ends before.
     async fn read_log(&self, attempt: &AttemptId, offset: u64, most: usize)
     -> Result<LogPart, ArtifactError>;
+
+    /// Removes a log with all that belongs to it; from then on it reads as empty. Removing one that is not there is no
+    /// failure. What a crash leaves of a removal is a log that can be removed again.
+    async fn delete_log(&self, attempt: &AttemptId) -> Result<(), ArtifactError>;
 }

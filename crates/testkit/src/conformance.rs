@@ -115,6 +115,7 @@ mod tests {
             include_str!("conformance/artifacts.rs"),
             &[
                 include_str!("conformance/artifacts/appends.rs"),
+                include_str!("conformance/artifacts/deletes.rs"),
                 include_str!("conformance/artifacts/reads.rs"),
             ],
         );

@@ -1,10 +1,12 @@
 //! What every place for logs must do, by situation: [`branchline_ports::Artifacts`] in examples.
 
 mod appends;
+mod deletes;
 mod log;
 mod reads;
 
 pub use appends::*;
+pub use deletes::*;
 pub use reads::*;
 
 /// Makes each situation a test of a place for logs. Takes an expression that opens a new, empty one and answers it
@@ -31,6 +33,9 @@ macro_rules! artifacts_conformance {
             times_that_are_sent_again_are_kept_once
             bytes_without_times_have_none
             a_reader_that_follows_sees_every_byte_once
+            a_removed_log_reads_as_empty_whether_it_was_closed_or_not
+            removing_twice_is_removing_once
+            only_the_log_of_that_attempt_is_removed
         }
     };
 }
