@@ -145,23 +145,39 @@ impl Drop for TinyDisk {
 }
 
 #[test]
+#[ignore = "needs to mount a file system: run as root"]
 fn a_full_disk_is_an_honest_end_and_the_controller_goes_on_when_there_is_room() {
-    if !nix::unistd::geteuid().is_root() {
-        // Mounting needs root; said, and not passed over in silence.
-        eprintln!("not root: no disk can be made full");
-        return;
-    }
+    const BYTES: u64 = 50_000_000;
     let disk = TinyDisk::new("8m");
-    let pipeline = "{on: push, jobs: {a: {process: true, checkout: false, steps: ['head -c 50000000 /dev/zero | tr \"\\0\" x | fold -w 99']}}}";
-    let repository = Repository::with(&[("good", pipeline)]);
+    let pipeline = format!(
+        "{{on: push, jobs: {{a: {{process: true, checkout: false, steps: ['head -c {BYTES} /dev/zero | tr \"\\0\" x | fold -w 99']}}}}}}"
+    );
+    let repository = Repository::with(&[("good", &pipeline)]);
     let controller = Controller::of(&[repository.path()]).with_data(disk.0.path().join("data")).start();
-    until("it says that the disk is full", || controller.log().contains("pace left on").then_some(()));
+    // The controller's copy of the log, the attempt's own and the store grow side by side. Where the copy or the store meets
+    // the end of the disk, it is said, each in its words, and waited; where the attempt's own does and the rest finds
+    // room, the run ends at once.
+    let full = |text: &str| text.contains("pace left on") || text.contains("disk is full");
+    let sentence = |build: &serde_json::Value| {
+        build["runs"][0]["reason"]["sentence"].as_str().unwrap_or_default().to_owned()
+    };
+    until("it says that the disk is full", || {
+        let ended = controller.build_now(1).filter(|build| build["ended_at"].is_string());
+        let said = full(&controller.log()) || ended.is_some_and(|build| full(&sentence(&build)));
+        said.then_some(())
+    });
     // What is stored can still be read.
-    assert_eq!(controller.build(1)["status"], "running", "{}", controller.log());
+    let build = controller.build(1);
+    assert!(build["status"] == "running" || full(&sentence(&build)), "{build}\n{}", controller.log());
     disk.enlarge("400m");
     let build = controller.ended(1);
-    assert_ne!(build["status"], "passed", "{build}");
-    assert!(build["runs"][0]["reason"]["sentence"].as_str().unwrap().contains("pace left on"), "{build}");
+    if build["status"] == "passed" {
+        // There was room again before the attempt's own log met the end of the disk: then all of it is there.
+        let log = controller.command(&["logs", "1/a"]).stdout;
+        assert!(log.len() as u64 > BYTES, "{} bytes", log.len());
+    } else {
+        assert!(full(&sentence(&build)), "{build}");
+    }
     repository.write(".branchline/good.yaml", GOOD);
     goes_on(&repository, &controller);
 }

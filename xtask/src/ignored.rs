@@ -1,4 +1,4 @@
-//! Tests that are ignored: which, why, and which of them can run after all.
+//! Tests that are ignored: which, why, and which of them can run after all, by the first words of their reasons.
 //!
 //! nextest only counts ignored tests; libtest says the reason when it is asked to run one by name without
 //! `--ignored`. So the binaries that are built anyway are asked twice: for the names, and then for the reasons.
@@ -13,6 +13,10 @@ use crate::tally::without_colours;
 /// `#[ignore = "needs BRANCHLINE_TEST_DATA: …"]` and runs where the variable is set.
 pub const TEST_DATA: &str = "BRANCHLINE_TEST_DATA";
 
+/// A test that mounts a file system of its own is marked `#[ignore = "needs to mount a file system: …"]` and runs where
+/// that is allowed.
+pub const MOUNT: &str = "to mount a file system";
+
 /// A test that does not run by itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ignored {
@@ -23,9 +27,9 @@ pub struct Ignored {
 }
 
 impl Ignored {
-    /// Whether the shared test data is all that it lacks.
-    pub fn needs_test_data(&self) -> bool {
-        self.reason.strip_prefix("needs ").is_some_and(|what| what.starts_with(TEST_DATA))
+    /// Whether this ([`TEST_DATA`], [`MOUNT`]) is all that it lacks.
+    pub fn needs(&self, what: &str) -> bool {
+        self.reason.strip_prefix("needs ").is_some_and(|needed| needed.starts_with(what))
     }
 }
 
@@ -94,12 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn a_test_that_lacks_only_the_data_is_known_by_the_start_of_its_reason() {
+    fn what_a_test_lacks_is_known_by_the_start_of_its_reason() {
         let because = |reason: &str| Ignored { name: "t".into(), reason: reason.into() };
-        assert!(because("needs BRANCHLINE_TEST_DATA: the cron vectors").needs_test_data());
-        assert!(because("needs BRANCHLINE_TEST_DATA").needs_test_data());
-        assert!(!because("takes an hour; BRANCHLINE_TEST_DATA helps").needs_test_data());
-        assert!(!because("").needs_test_data());
+        assert!(because("needs BRANCHLINE_TEST_DATA: the cron vectors").needs(TEST_DATA));
+        assert!(because("needs BRANCHLINE_TEST_DATA").needs(TEST_DATA));
+        assert!(!because("takes an hour; BRANCHLINE_TEST_DATA helps").needs(TEST_DATA));
+        assert!(!because("").needs(TEST_DATA));
+        assert!(because("needs to mount a file system: run as root").needs(MOUNT));
+        assert!(!because("needs to mount a file system: run as root").needs(TEST_DATA));
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use crate::cargo::{cargo, has_subcommand};
+use crate::cargo::{cargo, has_subcommand, program};
 use crate::generate;
-use crate::ignored::{self, Ignored, TEST_DATA};
+use crate::ignored::{self, Ignored, MOUNT, TEST_DATA};
 use crate::needs;
 use crate::step::{self, Finished, Outcome, overheard, shown};
 use crate::summary;
@@ -49,7 +49,15 @@ pub fn run(root: &Path) -> ExitCode {
             uncounted(shown(&mut cargo(root, arguments)))
         }),
         step::run("tests", || tests(root, nextest, ci, &mut ignored)),
-        step::run("tests on data", || tests_on_data(root, nextest, ci, data.as_deref(), &mut ignored)),
+        step::run("tests on disks", || {
+            tests_that_need(MOUNT, may_mount(root), root, nextest, ci, &mut ignored)
+        }),
+        step::run("tests on data", || {
+            let there = data.as_ref().map(|_| ()).ok_or_else(|| format!("{TEST_DATA} is not set"));
+            let (outcome, tally) = tests_that_need(TEST_DATA, there, root, nextest, ci, &mut ignored);
+            // What is still ignored now is left out for good.
+            (outcome, Tally { skipped: ignored.len() as u64, ..tally })
+        }),
         step::run("doc tests", || doc_tests(root, &mut ignored)),
         step::run("generated files", || generated_files(root)),
         step::run("licenses and bans", || licenses_and_bans(root)),
@@ -119,31 +127,35 @@ fn missed(left_out: u64, listed: usize) -> Option<String> {
         .then(|| format!("nextest left out {left_out} tests, but only {listed} were found to be ignored"))
 }
 
-/// Runs the ignored tests that lack nothing but the test data, where that is there. What is still ignored afterwards
-/// counts as skipped.
-fn tests_on_data(
+/// Whether file systems can be mounted here; tried in a mount namespace that is gone with the trial.
+fn may_mount(root: &Path) -> Result<(), String> {
+    let mut trial = program(root, "unshare");
+    trial.args(["--mount", "mount", "-t", "tmpfs", "none", "/mnt"]);
+    match trial.output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(_) => Err("no file system can be mounted here: run it as root".to_owned()),
+        Err(error) => Err(format!("no file system can be mounted here: unshare: {error}")),
+    }
+}
+
+/// Runs the ignored tests that lack nothing but `what`, where that is `there`: else it says why not.
+fn tests_that_need(
+    what: &str,
+    there: Result<(), String>,
     root: &Path,
     nextest: bool,
     ci: bool,
-    data: Option<&OsStr>,
     ignored: &mut Vec<Ignored>,
 ) -> (Outcome, Tally) {
     let able: Vec<String> =
-        ignored.iter().filter(|test| test.needs_test_data()).map(|test| test.name.clone()).collect();
-    let still = |ignored: &[Ignored]| Tally { skipped: ignored.len() as u64, ..Tally::default() };
-    if data.is_none() {
-        return (
-            Outcome::LeftOut(format!("{TEST_DATA} is not set (tests that need it: {})", able.len())),
-            still(ignored),
-        );
+        ignored.iter().filter(|test| test.needs(what)).map(|test| test.name.clone()).collect();
+    if let Err(why) = there {
+        return uncounted(Outcome::LeftOut(format!("{why} (tests that need it: {})", able.len())));
     }
     if able.is_empty() {
-        return (
-            Outcome::LeftOut("no ignored test was found that needs the data".to_owned()),
-            still(ignored),
-        );
+        return uncounted(Outcome::LeftOut("no ignored test was found that needs it".to_owned()));
     }
-    ignored.retain(|test| !test.needs_test_data());
+    ignored.retain(|test| !test.needs(what));
     let mut command = if nextest {
         let filter = able.iter().map(|name| format!("test(={name})")).collect::<Vec<_>>().join(" | ");
         test_command(root, true, ci, &[], &["--no-fail-fast", "--run-ignored", "only", "-E", &filter])
@@ -155,7 +167,8 @@ fn tests_on_data(
     let (outcome, output) = overheard(&mut command);
     let counted = if nextest { tally::of_nextest(&output) } else { tally::of_libtest(&output) };
     match counted {
-        Some(tally) => (outcome, Tally { skipped: still(ignored).skipped, ..tally }),
+        // Those that the filter left out are counted elsewhere.
+        Some(tally) => (outcome, Tally { skipped: 0, ..tally }),
         None => not_counted(outcome),
     }
 }

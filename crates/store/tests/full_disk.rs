@@ -100,15 +100,10 @@ fn at_a_limit_of_a_files_size_commits_are_refused_until_it_is_lifted() {
 }
 
 #[test]
+#[ignore = "needs to mount a file system: run as root"]
 fn on_a_full_disk_commits_are_refused_until_there_is_room() {
     // A file system of the process's own, which is gone with it.
     let wrapper = ["unshare", "--map-root-user", "--mount"];
-    let possible =
-        Command::new(wrapper[0]).args(&wrapper[1..]).args(["mount", "-t", "tmpfs", "none", "/mnt"]).output();
-    if !possible.as_ref().is_ok_and(|output| output.status.success()) {
-        eprintln!("NOT CARRIED OUT: no file system can be mounted here: {possible:?}");
-        return;
-    }
     let limit = format!(
         "mount -t tmpfs -o size=8m none \"${FOLDER}\" && head -c 4194304 /dev/zero > \"${FOLDER}/ballast\""
     );
