@@ -1,9 +1,11 @@
-//! The controller: the ports it was given, and typed reads of the store. Invariant: it keeps nothing of its own between
-//! two calls, so any number of controllers may serve one store.
+//! The controller: the ports it was given, and typed reads of the store. Invariants: it keeps nothing of its own between two
+//! calls but what it has complained of, so any number of controllers may serve one store; and a row that cannot be
+//! understood fails only who needs that very row.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use branchline_model::{Key, Row, Versioned};
+use branchline_model::{Key, Row, UnreadableRow, Versioned};
 use branchline_ports::{Artifacts, Bell, Checkout, Clock, Launcher, Page, Store, StoreError};
 
 /// The ports, joined. Cheap to clone.
@@ -16,7 +18,12 @@ pub struct Controller {
     pub(crate) bell: Arc<dyn Bell>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) page_address: Option<Arc<str>>,
+    /// The rows that were said to be unreadable, so that each is said once.
+    pub(crate) complained: Arc<Mutex<BTreeSet<Key>>>,
 }
+
+/// So many complaints are remembered; beyond that, they are made again.
+const MOST_COMPLAINTS: usize = 10_000;
 
 /// What a controller is made of.
 pub struct Ports {
@@ -41,10 +48,11 @@ impl Controller {
     #[must_use]
     pub fn new(ports: Ports) -> Self {
         let Ports { store, artifacts, checkout, launcher, bell, clock, page_address } = ports;
-        Self { store, artifacts, checkout, launcher, bell, clock, page_address: page_address.map(Into::into) }
+        let (page_address, complained) = (page_address.map(Into::into), Arc::default());
+        Self { store, artifacts, checkout, launcher, bell, clock, page_address, complained }
     }
 
-    /// One row of a known kind.
+    /// One row of a known kind; an error where it is there and cannot be understood.
     pub(crate) async fn row<T: TryFrom<Row, Error = Row>>(
         &self,
         key: Key,
@@ -52,42 +60,92 @@ impl Controller {
         let keys = [key];
         let row = self.store.read(&keys).await?.pop().flatten();
         let [key] = keys;
-        row.map(|row| typed(&key, row)).transpose()
+        let unreadable = |UnreadableRow { key, why }| StoreError::Unreadable { key, why };
+        row.map(|row| typed(&key, row)).transpose().map_err(unreadable)
     }
 
-    /// Rows of a known kind, in the order of their keys.
+    /// Rows of a known kind, in the order of their keys. One that cannot be understood is `None`, as if it were not there:
+    /// for rows of several builds, of which none may fail the others.
     pub(crate) async fn rows<T: TryFrom<Row, Error = Row>>(
         &self,
         keys: &[Key],
     ) -> Result<Vec<Option<Versioned<T>>>, StoreError> {
         let rows = self.store.read(keys).await?;
-        keys.iter().zip(rows).map(|(key, row)| row.map(|row| typed(key, row)).transpose()).collect()
+        let row = |(key, row): (&Key, Option<Versioned<Row>>)| self.readable(typed(key, row?));
+        Ok(keys.iter().zip(rows).map(row).collect())
     }
 
-    /// A part of a partition that holds one kind of row only.
+    /// A part of a partition that holds one kind of row only. What cannot be understood is left out, and the part filled
+    /// with what comes after it.
     pub(crate) async fn page<T: TryFrom<Row, Error = Row>>(
         &self,
         page: &Page,
     ) -> Result<Vec<Versioned<T>>, StoreError> {
-        let rows = self.store.page(page).await?;
-        rows.into_iter()
-            .map(|row| {
-                let key = row.value.key();
-                typed(&key, row)
-            })
-            .collect()
+        Ok(self.listed(page).await?.rows)
     }
+
+    /// A part of a partition that holds one kind of row only, with what of it cannot be understood.
+    pub(crate) async fn listed<T: TryFrom<Row, Error = Row>>(
+        &self,
+        page: &Page,
+    ) -> Result<Listed<T>, StoreError> {
+        let mut listed = Listed { rows: Vec::new(), unreadable: Vec::new() };
+        let (most, mut page) = (page.limit, page.clone());
+        loop {
+            let found = self.store.page(&page).await?;
+            let more = found.len() == page.limit;
+            page.after = found.last().map(|row| row.value.key().sort);
+            for row in found {
+                let key = row.value.key();
+                match typed(&key, row) {
+                    Ok(row) => listed.rows.push(row),
+                    Err(unreadable) => {
+                        self.complain(&unreadable);
+                        listed.unreadable.push(unreadable);
+                    }
+                }
+            }
+            // Only what was left out leaves room.
+            page.limit = most - listed.rows.len();
+            if !more || page.limit == 0 {
+                return Ok(listed);
+            }
+        }
+    }
+
+    /// The row; `None`, once it was said, where it cannot be understood.
+    pub(crate) fn readable<T>(&self, row: Result<T, UnreadableRow>) -> Option<T> {
+        row.map_err(|unreadable| self.complain(&unreadable)).ok()
+    }
+
+    /// Says that a row cannot be understood: once, whoever meets it.
+    fn complain(&self, UnreadableRow { key, why }: &UnreadableRow) {
+        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+        if complained.len() >= MOST_COMPLAINTS {
+            complained.clear();
+        }
+        if complained.insert(key.clone()) {
+            tracing::error!(%key, why, "a row cannot be read: what needs it stands still, `branchline doctor` says what to do");
+        }
+    }
+}
+
+/// A part of a partition.
+pub(crate) struct Listed<T> {
+    /// What could be understood, in order.
+    pub(crate) rows: Vec<Versioned<T>>,
+    /// What could not.
+    pub(crate) unreadable: Vec<UnreadableRow>,
 }
 
 /// The row as the kind that its key promises.
 pub(crate) fn typed<T: TryFrom<Row, Error = Row>>(
     key: &Key,
     row: Versioned<Row>,
-) -> Result<Versioned<T>, StoreError> {
+) -> Result<Versioned<T>, UnreadableRow> {
     match T::try_from(row.value) {
         Ok(value) => Ok(Versioned { value, version: row.version }),
-        Err(_) => {
-            Err(StoreError::Unreadable { key: key.clone(), why: "it holds a row of another kind".to_owned() })
-        }
+        Err(Row::Unreadable(unreadable)) => Err(unreadable),
+        Err(_) => Err(UnreadableRow { key: key.clone(), why: "it holds a row of another kind".to_owned() }),
     }
 }

@@ -23,7 +23,7 @@ pub use plan::{Change, Effect, EffectKey, Expectation, Plan};
 pub use row::{
     Attempt, AttemptProgress, Build, BuildDefinition, BuildProgress, Deadline, DeadlineKind, EndedRun,
     HeldAttempt, JobDefinition, JobProgress, Key, PendingEffect, PendingEvent, Problem, QueueEntry,
-    Repository, Row, Run, RunDefinitionRow, Trouble, Version, Versioned, keys,
+    Repository, Row, Run, RunDefinitionRow, Trouble, UnreadableRow, Version, Versioned, keys,
 };
 pub use rundef::{CheckoutDefinition, Engine, RunDefinition, ShellDefinition, StepDefinition};
 pub use state::{BuildState, BuildStatus, EndReason, Outcome, RunState, RunStatus, Stop, TimeoutOf};

@@ -301,6 +301,16 @@ pub struct PendingEffect {
     pub why: Option<String>,
 }
 
+/// What stands in the place of a row that is stored but cannot be understood: of a format that is not known here, or
+/// damaged. It is answered like any row, so that it fails nobody's read but its own; it cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableRow {
+    /// Where it is kept.
+    pub key: Key,
+    /// What is wrong with it, and what to do.
+    pub why: String,
+}
+
 macro_rules! rows {
     ($($variant:ident($type:ty)),* $(,)?) => {
         /// Any row. Its tag in JSON is the name of its kind.
@@ -308,7 +318,9 @@ macro_rules! rows {
         #[serde(tag = "row", rename_all = "snake_case")]
         #[expect(missing_docs, reason = "each variant holds the type of its name")]
         pub enum Row {
-            $($variant($type)),*
+            $($variant($type)),*,
+            #[serde(skip)]
+            Unreadable(UnreadableRow),
         }
 
         $(
@@ -353,8 +365,12 @@ rows! {
 }
 
 impl Row {
-    /// The format that rows are written in. Readers accept the one before, too.
+    /// The format that rows are written in.
     pub const FORMAT: u32 = 1;
+
+    /// The oldest format that is read: the one before the one that is written, so that a program can be replaced while
+    /// its rows are in use. Nothing was ever written in a format before the first.
+    pub const OLDEST_FORMAT: u32 = if Self::FORMAT > 1 { Self::FORMAT - 1 } else { 1 };
 
     /// Where the row is kept.
     #[must_use]
@@ -377,6 +393,7 @@ impl Row {
             Self::QueueEntry(row) => keys::queue_entry(&row.pool, &row.place),
             Self::Deadline(row) => keys::deadline(row),
             Self::PendingEffect(row) => keys::pending_effect(&row.effect.key()),
+            Self::Unreadable(row) => row.key.clone(),
         }
     }
 }

@@ -13,7 +13,8 @@ pub enum StoreError {
         /// What failed, and where.
         why: String,
     },
-    /// A row is there but cannot be understood.
+    /// A row is there but cannot be understood, or is missing where another says that it is: said by whoever needs that very
+    /// row.
     #[error("the row `{key}` cannot be read: {why}")]
     Unreadable {
         /// Which row.
@@ -83,6 +84,10 @@ impl Page {
 ///
 /// Reads are consistent: what was committed before a read began is seen by it. After a crash, every commit that
 /// was answered is there; one that was not answered is there whole or not at all.
+///
+/// A row that is there but cannot be understood (of a format that is not known here, or damaged) is answered as
+/// [`Row::Unreadable`] in its place and with its version, so that it fails no read of others; it can be removed and written
+/// over like any row. No commit writes one.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Reads the rows under these keys, in their order; `None` where there is none.

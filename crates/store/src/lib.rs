@@ -5,6 +5,7 @@
 //! the same conformance suite.
 
 mod commit;
+mod decode;
 mod memory;
 mod range;
 mod sqlite;

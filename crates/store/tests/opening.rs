@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::task::Poll;
 
-use branchline_model::{Change, Expectation, Key, Row, Timestamp, Trouble, Version, keys};
-use branchline_ports::{Page, Store, StoreError};
+use branchline_model::{Change, Expectation, Key, Row, Timestamp, Trouble, Version, Versioned, keys};
+use branchline_ports::{CommitError, Page, Store, StoreError};
 use branchline_store::{OpenError, SqliteStore};
 use branchline_testkit::conformance::carry_out;
 use rusqlite::Connection;
@@ -119,9 +119,9 @@ fn a_newer_schema_is_refused_and_left_as_it_is() {
     let raw = Connection::open(&path).unwrap();
     raw.execute("UPDATE meta SET value = 99 WHERE name = 'schema'", []).unwrap();
     let error = refused(&path);
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 2, .. }), "{error}");
     assert!(error.to_string().ends_with(
-        "has schema 99, and this program knows schemas up to 1: use the newer program that wrote it"
+        "has schema 99, and this program knows schemas up to 2: use the newer program that wrote it"
     ));
     let schema: i64 =
         raw.query_row("SELECT value FROM meta WHERE name = 'schema'", [], |row| row.get(0)).unwrap();
@@ -180,15 +180,29 @@ fn a_schema_that_was_begun_and_never_committed_is_made_anew() {
     carry_out(async { write(&SqliteStore::open(&path).unwrap(), trouble("app-1")).await });
 }
 
+/// Changes what is stored under the key's sort part, as nobody but a broken disk does.
+fn damage(path: &Path, sort: &str, change: &str) {
+    let raw = Connection::open(path).unwrap();
+    let changed = raw.execute(&format!("UPDATE rows SET {change} WHERE sort = ?1"), [sort]).unwrap();
+    assert_eq!(changed, 1);
+}
+
 #[test]
-fn a_row_that_cannot_be_understood_is_named_and_stands_in_nobodys_way() {
+fn a_row_that_cannot_be_understood_stands_in_its_place_and_in_nobodys_way() {
     for (change, said) in [
-        ("body = 'no json'", "its JSON: expected"),
-        ("body = '{\"row\":\"unheard_of\"}'", "its JSON: unknown variant `unheard_of`"),
-        ("body = CAST(x'7b22ff' AS TEXT)", "its JSON: "),
-        ("format = 7", "it has format 7, and this program reads format 1: use the program that wrote it"),
+        ("checksum = NULL, body = 'no json'", "its JSON: expected"),
+        ("checksum = NULL, body = '{\"row\":\"unheard_of\"}'", "its JSON: unknown variant `unheard_of`"),
+        ("checksum = NULL, body = CAST(x'7b22ff' AS TEXT)", "its JSON: "),
+        (
+            "checksum = NULL, body = replace(body, 'bad', 'worse')",
+            "it says that it belongs at `troubles · worse`",
+        ),
+        ("body = replace(body, 'gone', 'gene')", "its checksum is another: it is damaged"),
+        (
+            "format = 7",
+            "it has format 7, and this program reads formats up to 1: upgrade to the program that wrote it",
+        ),
         ("format = 0", "it has format 0"),
-        ("version = -1", "its version is -1"),
     ] {
         let (_folder, path) = place();
         let (bad, good) = (trouble("bad"), trouble("good"));
@@ -197,23 +211,61 @@ fn a_row_that_cannot_be_understood_is_named_and_stands_in_nobodys_way() {
             write(&store, bad.clone()).await;
             write(&store, good.clone()).await;
             drop(store);
-            let raw = Connection::open(&path).unwrap();
-            raw.execute(&format!("UPDATE rows SET {change} WHERE sort = 'bad'"), []).unwrap();
-            drop(raw);
+            damage(&path, "bad", change);
             let store = SqliteStore::open(&path).unwrap();
-            for error in [
-                store.read(&[good.key(), bad.key()]).await.unwrap_err(),
-                store.page(&Page::of(keys::TROUBLES, 10)).await.unwrap_err(),
-            ] {
-                let StoreError::Unreadable { key, why } = &error else { unreachable!("{error}") };
-                assert_eq!(*key, bad.key());
-                assert!(why.contains(said), "{change}: {why}");
+            let read = store.read(&[good.key(), bad.key()]).await.unwrap().into_iter().flatten();
+            let page = store.page(&Page::of(keys::TROUBLES, 10)).await.unwrap();
+            for mut found in [read.collect(), page] {
+                found.sort_by_key(|row| row.value.key());
+                let [first, second] = &found[..] else { unreachable!("{found:?}") };
+                let Row::Unreadable(unreadable) = &first.value else { unreachable!("{change}: {first:?}") };
+                assert_eq!(unreadable.key, bad.key());
+                assert!(unreadable.why.contains(said), "{change}: {}", unreadable.why);
+                assert_eq!(second.value, good);
             }
-            assert!(version(&store, &good.key()).await.is_some());
-            if !change.starts_with("version") {
-                write(&store, bad.clone()).await;
-                assert!(version(&store, &bad.key()).await.is_some(), "it can be written over");
-            }
+            let row = page_row(&store, &bad.key()).await;
+            let refused = Change::Put { row: row.value, expected: Expectation::Any };
+            let refused = store.commit_if_unchanged(vec![refused]).await;
+            assert!(matches!(refused, Err(CommitError::Store(StoreError::Refused { .. }))), "{refused:?}");
+            let over = Change::Put { row: bad.clone(), expected: Expectation::Unchanged(row.version) };
+            store.commit_if_unchanged(vec![over]).await.unwrap();
+            assert_eq!(page_row(&store, &bad.key()).await.value, bad, "it can be written over");
         });
     }
+}
+
+async fn page_row(store: &dyn Store, key: &Key) -> Versioned<Row> {
+    store.read(std::slice::from_ref(key)).await.unwrap().remove(0).unwrap()
+}
+
+#[test]
+fn a_row_with_an_impossible_version_can_be_read_and_written_over_with_others_in_the_same_batch() {
+    let (_folder, path) = place();
+    carry_out(async {
+        let store = SqliteStore::open(&path).unwrap();
+        write(&store, trouble("bad")).await;
+        drop(store);
+        damage(&path, "bad", "version = -1");
+        let store = SqliteStore::open(&path).unwrap();
+        assert_eq!(page_row(&store, &trouble("bad").key()).await.value, trouble("bad"));
+        write(&store, trouble("bad")).await;
+        write(&store, trouble("good")).await;
+        assert!(version(&store, &trouble("bad").key()).await < version(&store, &trouble("good").key()).await);
+    });
+}
+
+#[test]
+fn rows_of_the_schema_before_are_read_without_a_checksum() {
+    let (_folder, path) = place();
+    carry_out(async {
+        write(&SqliteStore::open(&path).unwrap(), trouble("old")).await;
+        let raw = Connection::open(&path).unwrap();
+        raw.execute_batch(
+            "ALTER TABLE rows DROP COLUMN checksum; DROP TABLE quarantine; UPDATE meta SET value = 1 WHERE name = 'schema'",
+        )
+        .unwrap();
+        drop(raw);
+        let store = SqliteStore::open(&path).unwrap();
+        assert_eq!(page_row(&store, &trouble("old").key()).await.value, trouble("old"));
+    });
 }

@@ -14,7 +14,8 @@ const APPLICATION_ID: i32 = i32::from_be_bytes(*b"Brnl");
 
 /// The schema, by number: the first entry makes number 1 of nothing, the second number 2 of number 1, and so on. An
 /// entry that was released is never changed.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE meta (
         name TEXT NOT NULL PRIMARY KEY,
         value INTEGER NOT NULL
@@ -28,7 +29,20 @@ const MIGRATIONS: &[&str] = &["
         body TEXT NOT NULL,
         PRIMARY KEY (partition, sort)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    ALTER TABLE rows ADD COLUMN checksum INTEGER;
+    CREATE TABLE quarantine (
+        partition ANY,
+        sort ANY,
+        version ANY,
+        format ANY,
+        body ANY,
+        why TEXT NOT NULL,
+        moved_at TEXT NOT NULL DEFAULT (datetime())
+    ) STRICT;
+",
+];
 
 /// How long a statement waits for a lock that another program holds, such as a backup.
 const BUSY: Duration = Duration::from_secs(5);
@@ -67,6 +81,18 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
         /// What says so.
+        why: String,
+    },
+    /// The file is a store of this program, and damaged. It was left as it is.
+    #[error(
+        "the store {} is damaged: {why}; `branchline doctor --data {}` says what can be saved, and `--repair` saves it",
+        .path.display(),
+        .path.parent().unwrap_or(.path).display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         why: String,
     },
     /// The disk or the file failed: the same may work later.
@@ -205,7 +231,19 @@ fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
     let why = error.to_string();
     let path = path.to_owned();
     match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) if is_torn(&path) => {
+            OpenError::Damaged { path, why: "its beginning is lost".to_owned() }
+        }
         Some(rusqlite::ErrorCode::NotADatabase) => OpenError::NotAStore { path, why },
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, why },
         _ => OpenError::Unavailable { path, why },
     }
+}
+
+/// Whether a file that SQLite does not know is a store whose beginning was damaged: it is zeros, as a file system leaves it after
+/// a crash of the machine, or the program's id still stands in it.
+fn is_torn(path: &Path) -> bool {
+    let mut header = [0; 72];
+    let read = File::open(path).and_then(|mut file| file.read(&mut header)).unwrap_or_default();
+    read == header.len() && (header[..16] == [0; 16] || header[68..] == APPLICATION_ID.to_be_bytes())
 }

@@ -10,12 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use branchline_model::{Key, Row, Version, Versioned};
 use branchline_ports::{Order, Page, StoreError};
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{CachedStatement, Connection, params_from_iter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::open::open_reader;
 use super::writer::unavailable;
+use crate::decode;
 use crate::range::{self, SortRange};
 
 /// So many reads at once.
@@ -70,7 +71,7 @@ impl Readers {
     /// Reads in a thread that may block.
     async fn aside<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Connection) -> Result<T, ReadError> + Send + 'static,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let permit = self.permit().await?;
         let shared = Arc::clone(&self.shared);
@@ -93,7 +94,7 @@ impl Shared {
     /// Reads with a connection that nobody else uses; whoever calls has a permit for it.
     fn with_connection<T>(
         &self,
-        read: impl FnOnce(&Connection) -> Result<T, ReadError>,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let idle = self.idle().pop();
         let connection = match idle {
@@ -103,13 +104,10 @@ impl Shared {
         let connection = connection.map_err(|error| unavailable(&self.path, &error))?;
         let outcome = read(&connection);
         // One that failed may be stuck in what failed: the next read makes a new one.
-        if !matches!(outcome, Err(ReadError::Sqlite(_))) {
+        if outcome.is_ok() {
             self.idle().push(connection);
         }
-        outcome.map_err(|error| match error {
-            ReadError::Sqlite(error) => unavailable(&self.path, &error),
-            ReadError::Unreadable { key, why } => StoreError::Unreadable { key, why },
-        })
+        outcome.map_err(|error| unavailable(&self.path, &error))
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
@@ -121,27 +119,16 @@ impl Shared {
     }
 }
 
-/// Why a read failed, before the file's name is added.
-enum ReadError {
-    Sqlite(rusqlite::Error),
-    Unreadable { key: Key, why: String },
-}
-
-impl From<rusqlite::Error> for ReadError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-fn read(connection: &Connection, keys: &[Key]) -> Result<Vec<Option<Versioned<Row>>>, ReadError> {
+fn read(connection: &Connection, keys: &[Key]) -> rusqlite::Result<Vec<Option<Versioned<Row>>>> {
     // One statement sees one state; several need a transaction for that.
     let _snapshot = (keys.len() > 1).then(|| connection.unchecked_transaction()).transpose()?;
-    let mut statement = connection
-        .prepare_cached("SELECT version, format, body FROM rows WHERE partition = ?1 AND sort = ?2")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT version, format, body, checksum FROM rows WHERE partition = ?1 AND sort = ?2",
+    )?;
     keys.iter()
         .map(|key| {
             let mut rows = statement.query((&key.partition, &key.sort))?;
-            rows.next()?.map(|row| decode(row, || Ok(key.clone()))).transpose()
+            rows.next()?.map(|row| decode(row, key.clone())).transpose()
         })
         .collect()
 }
@@ -150,12 +137,13 @@ fn read_page(
     connection: &Connection,
     page: &Page,
     range: SortRange,
-) -> Result<Vec<Versioned<Row>>, ReadError> {
+) -> rusqlite::Result<Vec<Versioned<Row>>> {
     let (mut statement, values) = select(connection, page, range)?;
     let mut rows = statement.query(params_from_iter(values))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push(decode(row, || Ok(Key::new(page.partition.clone(), row.get::<_, String>("sort")?)))?);
+        let key = Key::new(page.partition.clone(), text(row.get_ref("sort")?));
+        found.push(decode(row, key)?);
     }
     Ok(found)
 }
@@ -183,7 +171,7 @@ fn select<'c>(
         Order::Descending => "DESC",
     };
     let statement = connection.prepare_cached(&format!(
-        "SELECT version, format, body, sort FROM rows WHERE partition = ?1 {lower} {upper} ORDER BY sort {order} LIMIT ?2"
+        "SELECT version, format, body, checksum, sort FROM rows WHERE partition = ?1 {lower} {upper} ORDER BY sort {order} LIMIT ?2"
     ))?;
     Ok((statement, values))
 }
@@ -193,26 +181,20 @@ fn bounded(values: &mut Vec<Value>, sort: String, condition: &'static str) -> &'
     condition
 }
 
-/// Makes a row of its version, format and body; `key` is asked for only where that fails.
-fn decode(
-    row: &rusqlite::Row<'_>,
-    key: impl Fn() -> rusqlite::Result<Key>,
-) -> Result<Versioned<Row>, ReadError> {
-    let unreadable = |why: String| match key() {
-        Ok(key) => ReadError::Unreadable { key, why },
-        Err(error) => ReadError::Sqlite(error),
+/// A key's part, also where it is damaged: then it is no row's own.
+pub(super) fn text(value: ValueRef<'_>) -> String {
+    value.as_bytes().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
+}
+
+/// Makes a row of its version, format, body and checksum, whatever is in their places.
+pub(super) fn decode(row: &rusqlite::Row<'_>, key: Key) -> rusqlite::Result<Versioned<Row>> {
+    let (version, format, body, checksum) =
+        (row.get_ref(0)?, row.get_ref(1)?, row.get_ref(2)?, row.get_ref(3)?);
+    let value = match (format.as_i64(), body.as_bytes(), checksum.as_i64_or_null()) {
+        (Ok(format), Ok(body), Ok(checksum)) => decode::row(key, format, body, checksum),
+        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
+            decode::unreadable(key, error.to_string())
+        }
     };
-    let format: i64 = row.get(1)?;
-    // There is none before the first; from the second on, the one before is read here, too.
-    if format != i64::from(Row::FORMAT) {
-        return Err(unreadable(format!(
-            "it has format {format}, and this program reads format {}: use the program that wrote it",
-            Row::FORMAT
-        )));
-    }
-    let version: i64 = row.get(0)?;
-    let version = u64::try_from(version).map_err(|_| unreadable(format!("its version is {version}")))?;
-    let body = row.get_ref(2)?.as_bytes().map_err(|error| unreadable(error.to_string()))?;
-    let value = serde_json::from_slice(body).map_err(|error| unreadable(format!("its JSON: {error}")))?;
-    Ok(Versioned { value, version: Version(version) })
+    Ok(Versioned { value, version: Version(version.as_i64().unwrap_or_default().cast_unsigned()) })
 }

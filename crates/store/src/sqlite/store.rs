@@ -12,8 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::open::{OpenError, Opened, open};
 use super::reader::Readers;
-use super::writer::{Request, Writer};
+use super::writer::{Body, Request, Writer};
 use crate::commit::{self, Step, Write};
+use crate::decode;
 
 /// So many commits wait for the writer at the most.
 const WAITING: usize = 1024;
@@ -99,12 +100,15 @@ impl Store for SqliteStore {
     }
 }
 
-fn encode(Step { key, expected, write }: Step<Row>) -> Result<Step<String>, StoreError> {
+fn encode(Step { key, expected, write }: Step<Row>) -> Result<Step<Body>, StoreError> {
     let write = match write {
         Write::Put(row) => match serde_json::to_string(&row) {
-            Ok(body) if body.len() <= LARGEST => Write::Put(body),
-            Ok(body) => {
-                let why = format!("it is {} bytes of JSON: {LARGEST} are allowed", body.len());
+            Ok(json) if json.len() <= LARGEST => {
+                let checksum = decode::checksum(&key, json.as_bytes());
+                Write::Put(Body { json, checksum })
+            }
+            Ok(json) => {
+                let why = format!("it is {} bytes of JSON: {LARGEST} are allowed", json.len());
                 return Err(StoreError::Refused { key, why });
             }
             Err(error) => return Err(StoreError::Refused { key, why: format!("its JSON: {error}") }),

@@ -14,9 +14,15 @@ use crate::commit::{self, Step, Write};
 /// So many commits are written with one sync at the most.
 const BATCH: usize = 256;
 
+/// A row as it is written.
+pub(super) struct Body {
+    pub(super) json: String,
+    pub(super) checksum: u32,
+}
+
 /// A commit that waits. Its rows are JSON already: that is done by whoever asks, not by the one writer.
 pub(super) struct Request {
-    pub(super) steps: Vec<Step<String>>,
+    pub(super) steps: Vec<Step<Body>>,
     pub(super) answer: oneshot::Sender<Result<(), CommitError>>,
 }
 
@@ -50,8 +56,9 @@ impl Writer {
     fn write(&mut self, batch: &[Request]) -> Outcomes {
         match self.write_together(batch) {
             Ok(outcomes) => outcomes,
-            // One large commit must not take small ones along that still find room.
-            Err(error) if batch.len() > 1 && error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+            // One large commit must not take small ones along that still find room, and one that meets a damaged page
+            // none that do not.
+            Err(error) if batch.len() > 1 && is_of_one(&error) => {
                 batch.iter().flat_map(|request| self.write(std::slice::from_ref(request))).collect()
             }
             Err(error) => {
@@ -98,9 +105,9 @@ impl<'c> Statements<'c> {
         Ok(Self {
             find: connection.prepare_cached("SELECT version FROM rows WHERE partition = ?1 AND sort = ?2")?,
             put: connection.prepare_cached(
-                "INSERT INTO rows (partition, sort, version, format, body) VALUES (?1, ?2, ?3, ?4, ?5)
+                "INSERT INTO rows (partition, sort, version, format, body, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                  ON CONFLICT (partition, sort) DO UPDATE
-                 SET version = excluded.version, format = excluded.format, body = excluded.body",
+                 SET version = excluded.version, format = excluded.format, body = excluded.body, checksum = excluded.checksum",
             )?,
             delete: connection.prepare_cached("DELETE FROM rows WHERE partition = ?1 AND sort = ?2")?,
             version: connection.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'version'")?,
@@ -108,7 +115,7 @@ impl<'c> Statements<'c> {
     }
 
     /// Whether every condition of a commit holds: asked before any of it is written.
-    fn check_all(&mut self, steps: &[Step<String>]) -> rusqlite::Result<Result<(), CommitError>> {
+    fn check_all(&mut self, steps: &[Step<Body>]) -> rusqlite::Result<Result<(), CommitError>> {
         for Step { key, expected, .. } in steps {
             let found = self.found(key)?;
             if let Err(conflict) = commit::check(key, *expected, found) {
@@ -119,14 +126,19 @@ impl<'c> Statements<'c> {
     }
 
     fn found(&mut self, key: &Key) -> rusqlite::Result<Option<Version>> {
-        self.find.query_row((&key.partition, &key.sort), |row| row.get(0).map(Version)).optional()
+        self.find
+            .query_row((&key.partition, &key.sort), |row| {
+                row.get(0).map(|version: i64| Version(version.cast_unsigned()))
+            })
+            .optional()
     }
 
-    fn write_all(&mut self, steps: &[Step<String>], version: Version) -> rusqlite::Result<()> {
+    fn write_all(&mut self, steps: &[Step<Body>], version: Version) -> rusqlite::Result<()> {
         for Step { key, write, .. } in steps {
             match write {
-                Write::Put(body) => {
-                    self.put.execute((&key.partition, &key.sort, version.0, Row::FORMAT, body))?;
+                Write::Put(Body { json, checksum }) => {
+                    let version = version.0.cast_signed();
+                    self.put.execute((&key.partition, &key.sort, version, Row::FORMAT, json, checksum))?;
                 }
                 Write::Delete => {
                     self.delete.execute((&key.partition, &key.sort))?;
@@ -138,12 +150,19 @@ impl<'c> Statements<'c> {
     }
 }
 
+/// Whether the error may be that of one commit of a batch.
+fn is_of_one(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::DatabaseCorrupt))
+}
+
 /// Says what failed, where, and what to do.
 pub(super) fn unavailable(path: &Path, error: &rusqlite::Error) -> StoreError {
     let what_next = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => ": make room on its disk",
         Some(ErrorCode::SystemIoFailure) => ": look at its disk",
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ": restore it from a backup",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            ": a part of it is damaged; stop this program, then `branchline doctor` says what can be saved"
+        }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ": another program holds it",
         _ => "",
     };
