@@ -115,6 +115,7 @@ impl Local {
         let config = WorkerConfig {
             id: WorkerId::new("here"),
             pools: vec![PoolName::new(branchline_core::build::DEFAULT_POOL)],
+            tags: std::collections::BTreeSet::new(),
             slots,
             root: folder.path().join("attempts"),
             workspace: Workspace::InPlace(tree.root().to_owned()),

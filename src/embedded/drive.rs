@@ -90,6 +90,7 @@ impl Embedded {
         let worker_config = WorkerConfig {
             id: WorkerId::new(WORKER),
             pools: vec![PoolName::new(branchline_core::build::DEFAULT_POOL)],
+            tags: std::collections::BTreeSet::new(),
             slots,
             root: data.attempts(),
             workspace: Workspace::Fresh,

@@ -59,13 +59,10 @@ impl Controller {
             let folded = advance::fold(&snapshot);
             let wanted: Vec<_> = folded.runs().iter().map(keys::run).collect();
             let runs: Vec<_> = self.rows::<Run>(&wanted).await?.into_iter().flatten().collect();
-            let (plan, pools) = advance::plan(&snapshot, folded, &runs, self.clock.now())?;
+            let plan = advance::plan(&snapshot, folded, &runs, self.clock.now())?;
             match self.commit(plan).await? {
                 Outcome::Done => {
                     tries = 0;
-                    for pool in pools {
-                        self.bell.ring(Ring::Queue(pool));
-                    }
                     self.bell.ring(Ring::BuildChanged(id.clone()));
                     if ended.len() < ENDS_AT_ONCE {
                         return Ok(());

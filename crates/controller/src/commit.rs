@@ -37,16 +37,20 @@ pub(crate) enum Outcome {
 }
 
 impl Controller {
-    /// Writes a plan, whole or not at all, and rings for its effects.
-    pub(crate) async fn commit(&self, plan: Plan) -> Result<Outcome, StoreError> {
+    /// Writes a plan, whole or not at all, and rings for its effects and for the queues that get longer.
+    pub(crate) async fn commit(&self, mut plan: Plan) -> Result<Outcome, StoreError> {
         if plan.is_empty() {
             return Ok(Outcome::Done);
         }
+        let pools = self.open_lanes(&mut plan).await?;
         let has_effects = !plan.effects.is_empty();
         match self.store.commit_if_unchanged(effect::changes(plan, self.clock.now())).await {
             Ok(()) => {
                 if has_effects {
                     self.bell.ring(Ring::Effects);
+                }
+                for pool in pools {
+                    self.bell.ring(Ring::Queue(pool));
                 }
                 Ok(Outcome::Done)
             }

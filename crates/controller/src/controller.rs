@@ -1,5 +1,5 @@
 //! The controller: the ports it was given, and typed reads of the store. Invariants: it keeps nothing of its own between two
-//! calls but what it has complained of, so any number of controllers may serve one store; and a row that cannot be
+//! calls but hints and what it has complained of, so any number of controllers may serve one store; and a row that cannot be
 //! understood fails only who needs that very row.
 
 use std::collections::BTreeSet;
@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use branchline_model::{Key, Row, UnreadableRow, Versioned};
 use branchline_ports::{Artifacts, Bell, Checkout, Clock, Launcher, Page, Store, StoreError};
+
+use crate::hints::ClaimHints;
 
 /// The ports, joined. Cheap to clone.
 #[derive(Clone)]
@@ -20,6 +22,7 @@ pub struct Controller {
     pub(crate) page_address: Option<Arc<str>>,
     /// The rows that were said to be unreadable, so that each is said once.
     pub(crate) complained: Arc<Mutex<BTreeSet<Key>>>,
+    pub(crate) hints: Arc<ClaimHints>,
 }
 
 /// So many complaints are remembered; beyond that, they are made again.
@@ -49,7 +52,8 @@ impl Controller {
     pub fn new(ports: Ports) -> Self {
         let Ports { store, artifacts, checkout, launcher, bell, clock, page_address } = ports;
         let (page_address, complained) = (page_address.map(Into::into), Arc::default());
-        Self { store, artifacts, checkout, launcher, bell, clock, page_address, complained }
+        let hints = Arc::new(ClaimHints::new(clock.now()));
+        Self { store, artifacts, checkout, launcher, bell, clock, page_address, complained, hints }
     }
 
     /// One row of a known kind; an error where it is there and cannot be understood.

@@ -5,8 +5,11 @@
 //! it reads and decides again, a bounded number of times.
 
 mod advance;
+mod claim;
 mod commit;
 mod controller;
+mod directory;
+mod hints;
 mod perform;
 mod read;
 mod receive;

@@ -98,11 +98,8 @@ impl Controller {
                 read_at,
                 page: self.page_address.as_deref(),
             };
-            let build::Decision { plan, builds, pools, reasons } = build::decide(&snapshot, self.clock.now());
+            let build::Decision { plan, builds, reasons } = build::decide(&snapshot, self.clock.now());
             if let Outcome::Done = self.commit(plan).await? {
-                for pool in pools {
-                    self.bell.ring(Ring::Queue(pool));
-                }
                 for build in &builds {
                     self.bell.ring(Ring::BuildChanged(build.clone()));
                 }

@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use branchline_core::attempt::{self, Refused};
-use branchline_core::claim;
 use branchline_model::{
-    Attempt, AttemptId, AttemptProgress, AttemptReport, Expectation, HeldAttempt, LineTime, Plan, PoolName,
-    QueueEntry, Run, RunDefinitionRow, StepRecord, Timestamp, Versioned, WorkerId, keys,
+    Attempt, AttemptId, AttemptProgress, AttemptReport, Expectation, HeldAttempt, LineTime, Plan, Run,
+    RunDefinitionRow, StepRecord, Timestamp, Versioned, WorkerId, keys,
 };
-use branchline_ports::{ArtifactError, Assignment, Lease, Page, ProtocolError, Ring, WorkerProtocol};
+use branchline_ports::{
+    ArtifactError, Assignment, Claimant, Lease, Page, ProtocolError, Ring, WorkerProtocol,
+};
 
 use crate::commit::{MOST_TRIES, Outcome};
 use crate::{Controller, ControllerError};
@@ -15,7 +16,7 @@ use crate::{Controller, ControllerError};
 /// No worker holds more attempts than are read at once.
 const MOST_HELD: usize = 100_000;
 
-fn unavailable(error: impl Into<ControllerError>) -> ProtocolError {
+pub(crate) fn unavailable(error: impl Into<ControllerError>) -> ProtocolError {
     ProtocolError::Unavailable { why: error.into().to_string() }
 }
 
@@ -30,46 +31,13 @@ fn gone(attempt: &AttemptId) -> ProtocolError {
     ProtocolError::Fenced { attempt: attempt.clone(), why: "there is no such attempt".to_owned() }
 }
 
-fn contended(what: &impl ToString) -> ProtocolError {
+pub(crate) fn contended(what: &impl ToString) -> ProtocolError {
     unavailable(ControllerError::Contended { what: what.to_string() })
 }
 
 impl Controller {
-    async fn claim_from(
-        &self,
-        worker: &WorkerId,
-        pool: &PoolName,
-        most: usize,
-    ) -> Result<Vec<Assignment>, ProtocolError> {
-        for _ in 0..MOST_TRIES {
-            let page = Page::of(keys::queue(pool), most);
-            let entries = self.page::<QueueEntry>(&page).await.map_err(unavailable)?;
-            if entries.is_empty() {
-                return Ok(Vec::new());
-            }
-            let run_keys: Vec<_> = entries.iter().map(|entry| keys::run(&entry.value.run)).collect();
-            let runs = self.rows::<Run>(&run_keys).await.map_err(unavailable)?;
-            let waiting: Vec<_> = entries.into_iter().zip(runs).collect();
-            let (plan, taken) = claim::claim(&waiting, worker, self.clock.now()).map_err(unavailable)?;
-            // Read before the claim is committed: what was claimed is always handed out.
-            let assignments = self.assignments(worker, taken.clone()).await?;
-            if let Outcome::Again = self.commit(plan).await.map_err(unavailable)? {
-                continue;
-            }
-            if taken.is_empty() {
-                // Only stale entries were there, and are removed now.
-                continue;
-            }
-            for attempt in &taken {
-                self.bell.ring(Ring::BuildChanged(attempt.run.build.clone()));
-            }
-            return Ok(assignments);
-        }
-        Err(contended(&format!("the queue of {pool}")))
-    }
-
     /// What to do for attempts that a worker holds, with what their runs are told.
-    async fn assignments(
+    pub(crate) async fn assignments(
         &self,
         worker: &WorkerId,
         attempts: Vec<AttemptId>,
@@ -113,19 +81,14 @@ fn held(lease: &Lease) -> HeldAttempt {
 
 #[async_trait]
 impl WorkerProtocol for Controller {
-    async fn claim(
-        &self,
-        worker: &WorkerId,
-        pools: &[PoolName],
-        most: usize,
-    ) -> Result<Vec<Assignment>, ProtocolError> {
+    async fn claim(&self, claimant: &Claimant, most: usize) -> Result<Vec<Assignment>, ProtocolError> {
         let mut assignments = Vec::new();
-        for pool in pools {
+        for pool in &claimant.pools {
             let free = most.saturating_sub(assignments.len());
             if free == 0 {
                 break;
             }
-            assignments.extend(self.claim_from(worker, pool, free).await?);
+            assignments.extend(self.claim_from(claimant, pool, free).await?);
         }
         Ok(assignments)
     }

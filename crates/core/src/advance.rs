@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use branchline_model::{
     Build, BuildDefinition, BuildProgress, BuildState, EndReason, EndedRun, Expectation, JobDefinition,
-    JobName, JobProgress, Outcome, Plan, PoolName, QueueEntry, Run, RunId, RunState, Timestamp, Versioned,
-    keys,
+    JobName, JobProgress, Outcome, Plan, Run, RunId, RunState, Timestamp, Versioned, keys,
 };
 
 use crate::outcome;
+use crate::queue;
 use crate::transition::{self, Forbidden};
 
 /// A build with what has ended of it.
@@ -88,16 +88,14 @@ pub fn fold<'a>(snapshot: &Snapshot<'a>) -> Folded<'a> {
     Folded { progress, ready, skipped }
 }
 
-/// What follows from the fold. `runs` are those that [`Folded::runs`] names, in any order. Answers also the pools
-/// whose queues get longer.
+/// What follows from the fold. `runs` are those that [`Folded::runs`] names, in any order.
 pub fn plan(
     snapshot: &Snapshot<'_>,
     folded: Folded<'_>,
     runs: &[Versioned<Run>],
     now: Timestamp,
-) -> Result<(Plan, Vec<PoolName>), Forbidden> {
+) -> Result<Plan, Forbidden> {
     let mut plan = Plan::default();
-    let mut pools: Vec<PoolName> = Vec::new();
     let by_id: BTreeMap<&RunId, &Versioned<Run>> =
         runs.iter().filter(|run| !run.value.state.has_ended()).map(|run| (&run.value.id, run)).collect();
     let run_of = |job: &JobDefinition| by_id.get(&job.run).copied();
@@ -110,19 +108,14 @@ pub fn plan(
     }
     for job in &folded.ready {
         let Some(run) = run_of(job).filter(|run| run.value.state == RunState::Blocked) else { continue };
-        let place = crate::build::place(now, &job.run);
-        let state = RunState::Queued { since: now, place: place.clone() };
+        let state = queue::enqueue(&mut plan, &run.value, now);
         plan.put(transition::change(&run.value, state)?, Expectation::Unchanged(run.version));
-        plan.put(QueueEntry { pool: job.pool.clone(), place, run: job.run.clone() }, Expectation::Absent);
-        if !pools.contains(&job.pool) {
-            pools.push(job.pool.clone());
-        }
     }
     for end in snapshot.ended {
         plan.delete(keys::ended_run(&end.value.run), Expectation::Unchanged(end.version));
     }
     write(&mut plan, snapshot.build, snapshot.progress, snapshot.definition, folded.progress, now);
-    Ok((plan, pools))
+    Ok(plan)
 }
 
 /// Writes a build and how far it is; ends it where all its jobs have ended.

@@ -5,11 +5,11 @@ use branchline_jobs_schema::Pipeline;
 use branchline_model::{
     Build, BuildDefinition, BuildId, BuildProgress, BuildState, BuildStatus, Deadline, DeadlineKind,
     EndReason, Event, EventStatus, Expectation, JobDefinition, JobName, PipelineName, Plan, PoolName,
-    Problem, QueueEntry, Reason, Repository, Run, RunDefinitionRow, RunId, RunState, Timestamp, Versioned,
-    keys,
+    Problem, Reason, Repository, Run, RunDefinitionRow, RunId, RunState, Timestamp, Versioned, Wants, keys,
 };
 
 use crate::intent::{Intent, SpecFile, intents};
+use crate::queue;
 use crate::rundef;
 
 /// The pool of a job that names none.
@@ -41,8 +41,6 @@ pub struct Decision {
     pub plan: Plan,
     /// The builds that it creates.
     pub builds: Vec<BuildId>,
-    /// The pools whose queues get longer.
-    pub pools: Vec<PoolName>,
     /// Why each pipeline is built or not.
     pub reasons: Vec<Reason>,
 }
@@ -54,13 +52,12 @@ pub fn decide(snapshot: &Snapshot<'_>, now: Timestamp) -> Decision {
     let (intents, reasons) = intents(&event.kind, snapshot.files);
     let mut plan = Plan::default();
     let mut builds = Vec::with_capacity(intents.len());
-    let mut pools: Vec<PoolName> = Vec::new();
     for intent in &intents {
         let number = snapshot.repository.value.builds + builds.len() as u64 + 1;
         let id = BuildId { repository: event.repository.clone(), number };
         match intent {
             Intent::Build { file, pipeline } => {
-                create(&mut plan, &mut pools, snapshot, &id, file, pipeline, now);
+                create(&mut plan, snapshot, &id, file, pipeline, now);
             }
             Intent::Invalid { file, problems } => {
                 record_invalid(&mut plan, snapshot, &id, file, problems, now);
@@ -85,7 +82,7 @@ pub fn decide(snapshot: &Snapshot<'_>, now: Timestamp) -> Decision {
             reasons: reasons.clone(),
         },
     );
-    Decision { plan, builds, pools, reasons }
+    Decision { plan, builds, reasons }
 }
 
 /// Writes what became of a pending event, and takes it off the list of those that wait.
@@ -124,7 +121,6 @@ fn row(
 
 fn create(
     plan: &mut Plan,
-    pools: &mut Vec<PoolName>,
     snapshot: &Snapshot<'_>,
     id: &BuildId,
     file: &SpecFile,
@@ -140,28 +136,23 @@ fn create(
     let mut jobs = Vec::with_capacity(pipeline.jobs.len());
     for (job, index) in pipeline.jobs.iter().zip(1u32..) {
         let run_id = RunId { build: id.clone(), index };
-        let pool = PoolName::new(DEFAULT_POOL);
-        let state = if job.needs.is_empty() {
-            let place = place(now, &run_id);
-            plan.put(
-                QueueEntry { pool: pool.clone(), place: place.clone(), run: run_id.clone() },
-                Expectation::Absent,
-            );
-            if !pools.contains(&pool) {
-                pools.push(pool.clone());
-            }
-            RunState::Queued { since: now, place }
-        } else {
-            RunState::Blocked
-        };
         let definition =
             rundef::definition(&snapshot.repository.value, &build, pipeline, job, &run_id, snapshot.page);
         plan.put(RunDefinitionRow(definition), Expectation::Absent);
         let name = JobName::new(job.name.as_str());
-        plan.put(
-            Run { id: run_id.clone(), job: name.clone(), pool: pool.clone(), attempts: 0, state },
-            Expectation::Absent,
-        );
+        let mut run = Run {
+            id: run_id.clone(),
+            job: name.clone(),
+            pool: PoolName::new(DEFAULT_POOL),
+            wants: Wants::default(),
+            attempts: 0,
+            state: RunState::Blocked,
+        };
+        if job.needs.is_empty() {
+            run.state = queue::enqueue(plan, &run, now);
+        }
+        let pool = run.pool.clone();
+        plan.put(run, Expectation::Absent);
         jobs.push(JobDefinition {
             name,
             needs: job.needs.iter().map(|need| JobName::new(need.as_str())).collect(),
@@ -209,11 +200,4 @@ fn record_invalid(
         },
         Expectation::Absent,
     );
-}
-
-/// A run's place in its pool's queue: the earlier it was queued the earlier it is taken, and of those that were
-/// queued together the one of the earlier build and job.
-#[must_use]
-pub fn place(since: Timestamp, run: &RunId) -> String {
-    format!("{}/{}/{:010}/{:06}", since.sortable(), run.build.repository, run.build.number, run.index)
 }

@@ -17,7 +17,7 @@ pub fn claim(
     let mut plan = Plan::default();
     let mut taken = Vec::with_capacity(waiting.len());
     for (entry, run) in waiting {
-        let key = keys::queue_entry(&entry.value.pool, &entry.value.place);
+        let key = keys::queue_entry(&entry.value.lane(), &entry.value.place);
         plan.delete(key, Expectation::Unchanged(entry.version));
         let Some(run) = run else { continue };
         if !matches!(&run.value.state, RunState::Queued { place, .. } if *place == entry.value.place) {

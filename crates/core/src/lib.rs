@@ -11,6 +11,7 @@ pub mod claim;
 pub mod effect;
 pub mod intent;
 pub mod outcome;
+pub mod queue;
 pub mod refs;
 pub mod rundef;
 pub mod start;

@@ -3,11 +3,12 @@
 
 use branchline_model::{
     Build, BuildDefinition, BuildProgress, BuildState, Effect, EndedRun, Expectation, JobProgress, Plan, Run,
-    RunState, Stop, Timestamp, Versioned, keys,
+    RunState, Stop, Timestamp, Versioned,
 };
 
 use crate::advance;
 use crate::attempt::stopped;
+use crate::queue;
 use crate::transition::{self, Forbidden};
 
 /// A build with all its runs.
@@ -76,10 +77,8 @@ fn end_or_tell(
         RunState::Running { attempt, worker, since, stop: None } => {
             RunState::Running { attempt: *attempt, worker: worker.clone(), since: *since, stop: asked }
         }
-        state => {
-            if let RunState::Queued { place, .. } = state {
-                plan.delete(keys::queue_entry(&run.value.pool, place), Expectation::Any);
-            }
+        RunState::Blocked | RunState::Held | RunState::Waiting | RunState::Queued { .. } => {
+            queue::dequeue(plan, &run.value);
             let (outcome, reason) = stopped(stop);
             let ended = RunState::Ended { outcome, reason, began_at: None, at: now };
             plan.put(transition::change(&run.value, ended)?, Expectation::Unchanged(run.version));

@@ -8,6 +8,7 @@ mod event;
 mod id;
 mod observed;
 mod plan;
+mod queue;
 mod row;
 mod rundef;
 mod state;
@@ -20,10 +21,11 @@ pub use id::{
 };
 pub use observed::{AttemptEnd, AttemptReport, LineTime, StepEnd, StepRecord};
 pub use plan::{Change, Effect, EffectKey, Expectation, Plan};
+pub use queue::{Demand, Lane, LaneId, Priority, QueueEntry, Standing, Tag, Wants};
 pub use row::{
     Attempt, AttemptProgress, Build, BuildDefinition, BuildProgress, Deadline, DeadlineKind, EndedRun,
-    HeldAttempt, JobDefinition, JobProgress, Key, PendingEffect, PendingEvent, Problem, QueueEntry,
-    Repository, Row, Run, RunDefinitionRow, Trouble, UnreadableRow, Version, Versioned, keys,
+    HeldAttempt, JobDefinition, JobProgress, Key, PendingEffect, PendingEvent, Problem, Repository, Row, Run,
+    RunDefinitionRow, Trouble, UnreadableRow, Version, Versioned, keys,
 };
 pub use rundef::{CheckoutDefinition, Engine, RunDefinition, ShellDefinition, StepDefinition};
 pub use state::{BuildState, BuildStatus, EndReason, Outcome, RunState, RunStatus, Stop, TimeoutOf};

@@ -32,6 +32,11 @@ impl Plan {
     pub fn delete(&mut self, key: Key, expected: Expectation) {
         self.changes.push(Change::Delete { key, expected });
     }
+
+    /// Plans to write only if what is stored under `key` is as expected.
+    pub fn check(&mut self, key: Key, expected: Expectation) {
+        self.changes.push(Change::Check { key, expected });
+    }
 }
 
 /// What must be stored under a key for a change to be made.

@@ -7,9 +7,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, AttemptId, AttemptReport, BuildId, BuildState, CommitId, Effect, EffectKey, Event, EventKey,
-    JobName, Outcome, PipelineName, PoolName, Ref, RefName, RepositoryId, RepositoryName, RunDefinition,
-    RunId, RunState, StepRecord, Timestamp, WorkerId,
+    Actor, AttemptId, AttemptReport, BuildId, BuildState, CommitId, Demand, Effect, EffectKey, Event,
+    EventKey, JobName, Lane, LaneId, Outcome, PipelineName, PoolName, QueueEntry, Ref, RefName, RepositoryId,
+    RepositoryName, RunDefinition, RunId, RunState, StepRecord, Timestamp, Wants, WorkerId,
 };
 
 /// Where a row is kept.
@@ -203,6 +203,9 @@ pub struct Run {
     pub job: JobName,
     /// The pool that it is sent to.
     pub pool: PoolName,
+    /// What it wants of the worker that takes it.
+    #[serde(default)]
+    pub wants: Wants,
     /// How many attempts there were: the last attempt's number, which is the fence.
     pub attempts: u32,
     /// Where it stands.
@@ -255,17 +258,6 @@ pub struct EndedRun {
     pub job: JobName,
     /// How it ended.
     pub outcome: Outcome,
-}
-
-/// A place in a pool's queue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueueEntry {
-    /// The pool.
-    pub pool: PoolName,
-    /// The place: what sorts earlier is taken earlier.
-    pub place: String,
-    /// Who waits.
-    pub run: RunId,
 }
 
 /// A time at which something must be looked at.
@@ -360,6 +352,8 @@ rows! {
     HeldAttempt(HeldAttempt),
     EndedRun(EndedRun),
     QueueEntry(QueueEntry),
+    Lane(Lane),
+    Demand(Demand),
     Deadline(Deadline),
     PendingEffect(PendingEffect),
 }
@@ -390,7 +384,9 @@ impl Row {
             Self::AttemptProgress(row) => keys::attempt_progress(&row.attempt),
             Self::HeldAttempt(row) => keys::held_attempt(&row.worker, &row.attempt),
             Self::EndedRun(row) => keys::ended_run(&row.run),
-            Self::QueueEntry(row) => keys::queue_entry(&row.pool, &row.place),
+            Self::QueueEntry(row) => keys::queue_entry(&row.lane(), &row.place),
+            Self::Lane(row) => keys::lane(&row.id),
+            Self::Demand(row) => keys::demand(&row.pool, &row.wants),
             Self::Deadline(row) => keys::deadline(row),
             Self::PendingEffect(row) => keys::pending_effect(&row.effect.key()),
             Self::Unreadable(row) => row.key.clone(),
@@ -401,8 +397,8 @@ impl Row {
 /// Every key there is, in one place.
 pub mod keys {
     use super::{
-        AttemptId, BuildId, Deadline, DeadlineKind, EffectKey, EventKey, Key, PoolName, RefName,
-        RepositoryId, RunId, Timestamp, WorkerId,
+        AttemptId, BuildId, Deadline, DeadlineKind, EffectKey, EventKey, Key, LaneId, PoolName, RefName,
+        RepositoryId, RunId, Timestamp, Wants, WorkerId,
     };
 
     /// The partition of all repositories.
@@ -535,16 +531,40 @@ pub mod keys {
         Key::new(ENDED_RUNS, format!("{}{:06}", ended_prefix(&run.build), run.index))
     }
 
-    /// The partition of a pool's queue.
+    /// The partition of the places in a lane.
     #[must_use]
-    pub fn queue(pool: &PoolName) -> String {
-        format!("pool/{pool}/queue")
+    pub fn queue(lane: &LaneId) -> String {
+        format!("pool/{}/lane/{}/{}", lane.pool, lane.wants.key(), lane.repository)
     }
 
-    /// A place in a pool's queue.
+    /// A place in a lane.
     #[must_use]
-    pub fn queue_entry(pool: &PoolName, place: &str) -> Key {
-        Key::new(queue(pool), place)
+    pub fn queue_entry(lane: &LaneId, place: &str) -> Key {
+        Key::new(queue(lane), place)
+    }
+
+    /// The partition of the lanes in which what is wanted here is waited for.
+    #[must_use]
+    pub fn lanes(pool: &PoolName, wants: &Wants) -> String {
+        format!("pool/{pool}/demand/{}", wants.key())
+    }
+
+    /// A lane.
+    #[must_use]
+    pub fn lane(lane: &LaneId) -> Key {
+        Key::new(lanes(&lane.pool, &lane.wants), lane.repository_key())
+    }
+
+    /// The partition of what is wanted of a pool's workers, the most urgent first.
+    #[must_use]
+    pub fn demands(pool: &PoolName) -> String {
+        format!("pool/{pool}/demands")
+    }
+
+    /// What is wanted of a pool's workers.
+    #[must_use]
+    pub fn demand(pool: &PoolName, wants: &Wants) -> Key {
+        Key::new(demands(pool), wants.key())
     }
 
     /// A deadline.

@@ -1,9 +1,11 @@
 //! What a worker says to the controller. Invariant: only who holds the lease of an attempt can write about it; an
 //! older one is refused by the store. Every call may be made again after a lost answer.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use branchline_model::{
-    AttemptId, AttemptReport, LineTime, PoolName, RunDefinition, StepRecord, Stop, Timestamp, WorkerId,
+    AttemptId, AttemptReport, LineTime, PoolName, RunDefinition, StepRecord, Stop, Tag, Timestamp, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -54,16 +56,22 @@ pub enum ProtocolError {
     },
 }
 
+/// Who asks for runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claimant {
+    /// The worker.
+    pub worker: WorkerId,
+    /// The pools that it belongs to, the one to be served first first.
+    pub pools: Vec<PoolName>,
+    /// What it says of itself: it is given only what these tags serve.
+    pub tags: BTreeSet<Tag>,
+}
+
 /// The controller, as a worker sees it.
 #[async_trait]
 pub trait WorkerProtocol: Send + Sync {
-    /// Takes at most `most` runs from these pools; none where nothing waits.
-    async fn claim(
-        &self,
-        worker: &WorkerId,
-        pools: &[PoolName],
-        most: usize,
-    ) -> Result<Vec<Assignment>, ProtocolError>;
+    /// Takes at most `most` runs from the worker's pools; none where nothing waits that it may take.
+    async fn claim(&self, claimant: &Claimant, most: usize) -> Result<Vec<Assignment>, ProtocolError>;
 
     /// What this worker holds, as the controller knows it: asked when the worker starts, to go on with it.
     async fn held(&self, worker: &WorkerId) -> Result<Vec<Assignment>, ProtocolError>;

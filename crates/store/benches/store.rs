@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use branchline_model::{
-    BuildId, Change, Expectation, Key, PoolName, QueueEntry, RepositoryId, RepositoryName, Row, RunId, keys,
+    BuildId, Change, Expectation, Key, PoolName, QueueEntry, RepositoryId, RepositoryName, Row, RunId, Wants,
 };
 use branchline_ports::{Page, Store};
 use branchline_store::{MemoryStore, SqliteStore};
@@ -18,7 +18,8 @@ const POOL: &str = "default";
 fn row(partition: &str, sort: String) -> Row {
     let repository = RepositoryId::of(&RepositoryName::new("example.org/app"));
     let run = RunId { build: BuildId { repository, number: 1 }, index: 1 };
-    QueueEntry { pool: PoolName::new(partition), place: sort, run }.into()
+    let wants = Wants::default();
+    QueueEntry { pool: PoolName::new(partition), wants, place: sort, run }.into()
 }
 
 fn put(row: Row, expected: Expectation) -> Change {
@@ -28,7 +29,7 @@ fn put(row: Row, expected: Expectation) -> Change {
 /// A typical change: one row changed at its version, two made, one removed.
 async fn caller(store: Arc<dyn Store>, name: usize, until: Instant) -> (u64, Duration) {
     let partition = format!("caller-{name}");
-    let key = keys::queue_entry(&PoolName::new(&partition), "state");
+    let key = row(&partition, "state".into()).key();
     store.commit_if_unchanged(vec![put(row(&partition, "state".into()), Expectation::Absent)]).await.unwrap();
     let (mut commits, mut slowest) = (0, Duration::ZERO);
     let mut removed: Option<Key> = None;
@@ -91,18 +92,18 @@ async fn reads(store: &dyn Store, rows: usize) {
     let sort = |number: usize| format!("{:08}", number.wrapping_mul(7_919) % rows);
     let mut times = Vec::new();
     for number in 0..20_000 {
-        let keys = [keys::queue_entry(&PoolName::new(POOL), &sort(number))];
+        let keys = [row(POOL, sort(number)).key()];
         let begun = Instant::now();
         assert!(store.read(&keys).await.unwrap()[0].is_some());
         times.push(begun.elapsed());
     }
     print(&format!("one row of {rows}"), times);
+    let partition = row(POOL, String::new()).key().partition;
     // 32 rows are the most that are read where they are asked for; 33 go to another thread.
     for limit in [10, 32, 33, 1_000] {
         let mut times = Vec::new();
         for number in 0..200_000 / limit {
-            let page =
-                Page { after: Some(sort(number)), ..Page::of(keys::queue(&PoolName::new(POOL)), limit) };
+            let page = Page { after: Some(sort(number)), ..Page::of(partition.clone(), limit) };
             let begun = Instant::now();
             store.page(&page).await.unwrap();
             times.push(begun.elapsed());

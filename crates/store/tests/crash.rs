@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use branchline_model::{Change, Expectation, PoolName, QueueEntry, Row, keys};
+use branchline_model::{Change, Expectation, PoolName, QueueEntry, Row, Wants};
 use branchline_ports::{Page, Store};
 use branchline_store::SqliteStore;
 use branchline_testkit::conformance::carry_out;
@@ -27,7 +27,8 @@ const ROWS: u32 = 4;
 
 fn row(caller: u32, place: String, mark: u32) -> Row {
     let run = format!("app-1/1/{}", mark + 1).parse().unwrap();
-    QueueEntry { pool: PoolName::new(format!("{caller}")), place, run }.into()
+    let (pool, wants) = (PoolName::new(format!("{caller}")), Wants::default());
+    QueueEntry { pool, wants, place, run }.into()
 }
 
 fn place(life: u32, commit: u32, part: u32) -> String {
@@ -101,7 +102,7 @@ fn live_and_die(path: &Path, life: u32, answers: u64) -> BTreeMap<u32, u32> {
 
 async fn assert_whole(store: &SqliteStore, life: u32, told: &BTreeMap<u32, u32>) {
     for caller in 0..CALLERS {
-        let partition = keys::queue(&PoolName::new(format!("{caller}")));
+        let partition = row(caller, String::new(), 0).key().partition;
         let prefix = format!("{life:04}/");
         let rows = store.page(&Page { prefix, ..Page::of(partition, usize::MAX) }).await.unwrap();
         let places: Vec<String> = rows

@@ -15,7 +15,7 @@ use branchline_model::{
     AttemptReport, CheckoutDefinition, CommitId, Engine, JobName, LineTime, PipelineName, PoolName,
     RepositoryName, RunDefinition, StepDefinition, StepRecord, Timestamp, WorkerId,
 };
-use branchline_ports::{Assignment, Lease, ProtocolError, WorkerProtocol};
+use branchline_ports::{Assignment, Claimant, Lease, ProtocolError, WorkerProtocol};
 use branchline_supervisor::{AttemptDirectory, SUPERVISOR_WORD, Spawner};
 use branchline_worker::{Drain, Worker, WorkerConfig, WorkerHandle, Workspace, Workspaces};
 use tokio::sync::Notify;
@@ -35,12 +35,7 @@ struct Nothing {
 
 #[async_trait]
 impl WorkerProtocol for Nothing {
-    async fn claim(
-        &self,
-        _: &WorkerId,
-        _: &[PoolName],
-        most: usize,
-    ) -> Result<Vec<Assignment>, ProtocolError> {
+    async fn claim(&self, _: &Claimant, most: usize) -> Result<Vec<Assignment>, ProtocolError> {
         let mut waiting =
             self.waiting.lock().map_err(|e| ProtocolError::Unavailable { why: e.to_string() })?;
         let count = most.min(waiting.len());
@@ -180,6 +175,7 @@ async fn worker(slots: usize) -> Result<(f64, f64, usize), Failure> {
     let config = WorkerConfig {
         id: WorkerId::new("here"),
         pools: vec![PoolName::new("default")],
+        tags: std::collections::BTreeSet::new(),
         slots,
         root: folder.path().join("attempts"),
         workspace: Workspace::Fresh,

@@ -1,10 +1,12 @@
 //! What a worker is told when it is made, and when it is to end.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use branchline_model::{PoolName, WorkerId};
+use branchline_model::{PoolName, Tag, WorkerId};
+use branchline_ports::Claimant;
 
 /// How a worker works.
 #[derive(Clone, Debug)]
@@ -13,12 +15,21 @@ pub struct WorkerConfig {
     pub id: WorkerId,
     /// Whose runs it claims, in this order.
     pub pools: Vec<PoolName>,
+    /// What it says of itself, so that runs that want it are sent to it.
+    pub tags: BTreeSet<Tag>,
     /// How many runs it carries out at once; 0 counts as 1.
     pub slots: usize,
     /// The folder of its attempt directories, of nobody else's; it is made where it is missing.
     pub root: PathBuf,
     /// Where steps work.
     pub workspace: Workspace,
+}
+
+impl WorkerConfig {
+    /// The worker, as it asks for runs.
+    pub(crate) fn claimant(&self) -> Claimant {
+        Claimant { worker: self.id.clone(), pools: self.pools.clone(), tags: self.tags.clone() }
+    }
 }
 
 /// Where steps work.

@@ -182,9 +182,8 @@ async fn claim_until(
         if claim.is_none() && !dry && free > 0 && reporting_room {
             asked = free;
             let context = Arc::clone(context);
-            claim = Some(Box::pin(async move {
-                context.protocol.claim(&context.config.id, &context.config.pools, free).await
-            }));
+            claim =
+                Some(Box::pin(async move { context.protocol.claim(&context.config.claimant(), free).await }));
         }
         let claiming = async {
             match &mut claim {

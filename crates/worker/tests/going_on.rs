@@ -2,13 +2,14 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use branchline_model::{AttemptEnd, AttemptId, WorkerId};
-use branchline_ports::WorkerProtocol;
+use branchline_ports::{Claimant, WorkerProtocol};
 use branchline_supervisor::AttemptDirectory;
 use branchline_worker::{Drain, Workspace};
 use nix::sys::signal::{Signal, kill};
@@ -142,7 +143,8 @@ async fn what_was_claimed_but_has_no_directory_is_begun() {
     first.vanish().await;
     // Claimed in the name of a worker that was killed before it made a directory.
     let attempt = house.controller.enqueue(1, one("echo effect"));
-    assert_eq!(house.controller.claim(&WorkerId::new("here"), &[], 1).await.unwrap().len(), 1);
+    let claimant = Claimant { worker: WorkerId::new("here"), pools: Vec::new(), tags: BTreeSet::new() };
+    assert_eq!(house.controller.claim(&claimant, 1).await.unwrap().len(), 1);
     let worker = house.worker();
     assert_eq!(house.controller.end(&attempt).await, AttemptEnd::Passed);
     worker.end(Drain::HandOver).await;

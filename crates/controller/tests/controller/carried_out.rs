@@ -1,9 +1,9 @@
 //! Workers take runs, say what they see, and are told to stop.
 
-use branchline_model::{Actor, AttemptEnd, PoolName, WorkerId};
+use branchline_model::{Actor, AttemptEnd, WorkerId};
 use branchline_ports::{Lease, ProtocolError, WorkerProtocol};
 
-use crate::house::{House, worker};
+use crate::house::{House, claimant, worker};
 
 const TWO: &str = "
 on: push
@@ -31,10 +31,7 @@ async fn a_run_is_given_to_one_worker_however_many_ask_at_once() {
     for number in 0..8 {
         let controller = house.controller.clone();
         all.spawn(async move {
-            controller
-                .claim(&WorkerId::new(format!("w{number}")), &[PoolName::new("default")], 1)
-                .await
-                .unwrap()
+            controller.claim(&claimant(WorkerId::new(format!("w{number}"))), 1).await.unwrap()
         });
     }
     let mut given = Vec::new();

@@ -1,5 +1,6 @@
 //! A controller, its ports, and the verbs of its tests.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,7 @@ use branchline_model::{
     RepositoryName, Stop, Timestamp, WorkerId,
 };
 use branchline_ports::{
-    Assignment, Bell, Clock, LaunchError, Launcher, ProtocolError, Ring, Store, WorkerProtocol,
+    Assignment, Bell, Claimant, Clock, LaunchError, Launcher, ProtocolError, Ring, Store, WorkerProtocol,
 };
 use branchline_store::MemoryStore;
 use branchline_testkit::SteppedClock;
@@ -54,6 +55,11 @@ pub struct House {
 
 pub fn worker() -> WorkerId {
     WorkerId::new("worker")
+}
+
+/// One of the default pool's workers, as it claims.
+pub fn claimant(worker: WorkerId) -> Claimant {
+    Claimant { worker, pools: vec![PoolName::new("default")], tags: BTreeSet::new() }
 }
 
 impl House {
@@ -140,7 +146,7 @@ impl House {
     }
 
     pub async fn claim(&self, most: usize) -> Vec<Assignment> {
-        self.controller.claim(&worker(), &[PoolName::new("default")], most).await.unwrap()
+        self.controller.claim(&claimant(worker()), most).await.unwrap()
     }
 
     /// A worker's whole part: begun, a log, finished.

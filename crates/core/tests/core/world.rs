@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use branchline_core::intent::SpecFile;
-use branchline_core::{advance, attempt, build, claim, effect, refs, start, stop};
+use branchline_core::{advance, attempt, build, claim, effect, queue, refs, start, stop};
 use branchline_jobs_schema as schema;
 use branchline_model::{
     Actor, Attempt, AttemptEnd, AttemptId, AttemptReport, Build, BuildDefinition, BuildId, BuildProgress,
-    BuildState, BuildStatus, Change, CommitId, EndReason, EndedRun, Event, EventStatus, Expectation,
-    HeldAttempt, Key, Outcome, PendingEffect, PipelineName, Plan, PoolName, Problem, QueueEntry, Ref,
+    BuildState, BuildStatus, Change, CommitId, Demand, EndReason, EndedRun, Event, EventStatus, Expectation,
+    HeldAttempt, Key, Lane, Outcome, PendingEffect, PipelineName, Plan, PoolName, Problem, QueueEntry, Ref,
     RefName, Repository, RepositoryId, RepositoryName, Row, Run, RunId, RunState, RunStatus, Stop, TimeoutOf,
     Timestamp, Version, Versioned, WorkerId, keys,
 };
@@ -83,7 +83,18 @@ impl World {
     }
 
     /// Applies a plan as a store does: all expectations first, each key once.
-    pub fn apply(&mut self, plan: Plan) {
+    pub fn apply(&mut self, mut plan: Plan) {
+        let found: Vec<queue::Found> = queue::lanes(&plan)
+            .into_iter()
+            .map(|lane| queue::Found {
+                row: self.row::<Lane>(&keys::lane(&lane)).map(|row| row.map(|lane| lane.standing)),
+                demand: self
+                    .row::<Demand>(&keys::demand(&lane.pool, &lane.wants))
+                    .map(|row| row.map(|demand| demand.standing)),
+                lane,
+            })
+            .collect();
+        queue::open(&mut plan, &found, Timestamp(self.now));
         let changes = effect::changes(plan, Timestamp(self.now));
         let mut named = std::collections::BTreeSet::new();
         for change in &changes {
@@ -335,7 +346,7 @@ impl World {
             let runs: Vec<_> =
                 folded.runs().iter().filter_map(|run: &RunId| self.row::<Run>(&keys::run(run))).collect();
             let now = self.tick();
-            let (plan, _) = advance::plan(&snapshot, folded, &runs, now).unwrap();
+            let plan = advance::plan(&snapshot, folded, &runs, now).unwrap();
             self.apply(plan);
         }
     }
@@ -374,14 +385,16 @@ impl World {
     pub fn leftovers(&self) -> Vec<Key> {
         let partitions = [keys::ENDED_RUNS, keys::DEADLINES, keys::PENDING_EFFECTS, keys::PENDING_EVENTS]
             .map(str::to_owned);
-        let pool = keys::queue(&PoolName::new("default"));
         let held = keys::held_attempts(&worker());
         self.rows
-            .keys()
-            .filter(|key| {
-                partitions.contains(&key.partition) || key.partition == pool || key.partition == held
+            .values()
+            .filter(|row| {
+                let key = row.value.key();
+                partitions.contains(&key.partition)
+                    || matches!(row.value, Row::QueueEntry(_))
+                    || key.partition == held
             })
-            .cloned()
+            .map(|row| row.value.key())
             .collect()
     }
 }

@@ -1,5 +1,6 @@
 //! A site to ask: a controller on a memory store and a folder of logs, a worker driven by hand, a clock that stands.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use branchline_model::{
     RepositoryId, RepositoryName, StepEnd, StepRecord, Stop, Timestamp, WorkerId,
 };
 use branchline_ports::{
-    Bell, Checkout, CheckoutError, Clock, CommitFiles, CommitInfo, Heads, LaunchError, Launcher, Lease,
-    PipelineFile, Ring, WorkerProtocol,
+    Bell, Checkout, CheckoutError, Claimant, Clock, CommitFiles, CommitInfo, Heads, LaunchError, Launcher,
+    Lease, PipelineFile, Ring, WorkerProtocol,
 };
 use branchline_store::MemoryStore;
 use branchline_testkit::SteppedClock;
@@ -193,9 +194,9 @@ impl Site {
 
     /// Takes one run, as a worker does, and begins it.
     pub(crate) async fn begin(&self) -> Lease {
-        let worker = WorkerId::new("here");
-        let pools = [PoolName::new("default")];
-        let mut taken = self.controller.claim(&worker, &pools, 1).await.unwrap();
+        let pools = vec![PoolName::new("default")];
+        let claimant = Claimant { worker: WorkerId::new("here"), pools, tags: BTreeSet::new() };
+        let mut taken = self.controller.claim(&claimant, 1).await.unwrap();
         let lease = taken.pop().expect("a run waits").lease;
         self.controller.begun(&lease, self.clock.now()).await.unwrap();
         self.controller.progress(&lease, &[step(None)]).await.unwrap();

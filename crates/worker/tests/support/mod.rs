@@ -14,7 +14,7 @@ use branchline_model::{
     PipelineName, PoolName, RepositoryName, RunDefinition, StepDefinition, StepRecord, Stop, Timestamp,
     WorkerId,
 };
-use branchline_ports::{Assignment, Lease, ProtocolError, WorkerProtocol};
+use branchline_ports::{Assignment, Claimant, Lease, ProtocolError, WorkerProtocol};
 use branchline_supervisor::Spawner;
 use branchline_worker::{Drain, Worker, WorkerConfig, WorkerHandle, Workspace, Workspaces};
 use nix::unistd::Pid;
@@ -134,13 +134,8 @@ impl MemoryController {
 
 #[async_trait]
 impl WorkerProtocol for MemoryController {
-    async fn claim(
-        &self,
-        worker: &WorkerId,
-        _pools: &[PoolName],
-        most: usize,
-    ) -> Result<Vec<Assignment>, ProtocolError> {
-        assert_eq!(worker.as_str(), "here");
+    async fn claim(&self, claimant: &Claimant, most: usize) -> Result<Vec<Assignment>, ProtocolError> {
+        assert_eq!(claimant.worker.as_str(), "here");
         self.claims.fetch_add(1, Ordering::SeqCst);
         self.answer(|| {
             let mut waiting = self.waiting.lock().unwrap();
@@ -377,6 +372,7 @@ impl House {
         let config = WorkerConfig {
             id: WorkerId::new("here"),
             pools: vec![PoolName::new("default")],
+            tags: std::collections::BTreeSet::new(),
             slots: self.slots,
             root: self.root(),
             workspace: self.workspace.clone(),

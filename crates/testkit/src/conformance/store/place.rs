@@ -3,7 +3,7 @@
 
 use branchline_model::{
     BuildId, Change, Expectation, Key, PoolName, QueueEntry, RepositoryId, RepositoryName, Row, RunId,
-    Version, keys,
+    Version, Wants,
 };
 use branchline_ports::{CommitError, Page, Store};
 
@@ -11,17 +11,18 @@ use branchline_ports::{CommitError, Page, Store};
 pub(super) fn entry(partition: &str, sort: &str, mark: u32) -> Row {
     let repository = RepositoryId::of(&RepositoryName::new("example.org/app"));
     let run = RunId { build: BuildId { repository, number: 1 }, index: mark + 1 };
-    QueueEntry { pool: PoolName::new(partition), place: sort.to_owned(), run }.into()
+    let wants = Wants::default();
+    QueueEntry { pool: PoolName::new(partition), wants, place: sort.to_owned(), run }.into()
 }
 
 /// The key of such a row.
 pub(super) fn key(partition: &str, sort: &str) -> Key {
-    keys::queue_entry(&PoolName::new(partition), sort)
+    entry(partition, sort, 0).key()
 }
 
 /// A page of all rows of such a partition.
 pub(super) fn page(partition: &str) -> Page {
-    Page::of(keys::queue(&PoolName::new(partition)), usize::MAX)
+    Page::of(key(partition, "").partition, usize::MAX)
 }
 
 /// What tells a row from another with the same key.

@@ -1,0 +1,179 @@
+//! A worker claims runs. Invariant: what one look reads is bounded, whatever waits; each look that is in vain ends
+//! because somebody else got on, because it cleared away what was empty, or because nothing waits.
+
+use branchline_core::{claim, queue};
+use branchline_model::{Lane, Plan, PoolName, QueueEntry, Run, Versioned, keys};
+use branchline_ports::{Assignment, Claimant, Page, ProtocolError, Ring, StoreError};
+
+use crate::Controller;
+use crate::commit::{MOST_TRIES, Outcome};
+use crate::directory::{DemandWalk, Walk};
+use crate::hints::InHand;
+use crate::work::{contended, unavailable};
+
+/// So many lanes are looked into before the look ends in vain, to begin elsewhere.
+const MOST_LANES: usize = 64;
+/// Beyond what it wants, a claim reads so many places more at the most, to find some that nobody else is after.
+const MOST_SKIPPED: usize = 1_000;
+
+/// What one look found.
+struct Looked {
+    entries: Vec<Versioned<QueueEntry>>,
+    in_hand: InHand,
+    /// What clears away that which was empty.
+    tidy: Plan,
+    /// Nothing was left out.
+    whole: bool,
+}
+
+impl Looked {
+    fn wants(&self, most: usize) -> usize {
+        most.saturating_sub(self.entries.len())
+    }
+}
+
+impl Controller {
+    /// Takes at most so many runs of one pool.
+    pub(crate) async fn claim_from(
+        &self,
+        claimant: &Claimant,
+        pool: &PoolName,
+        most: usize,
+    ) -> Result<Vec<Assignment>, ProtocolError> {
+        for tried in 0..MOST_TRIES {
+            let turn = self.hints.next_turn();
+            let looked =
+                self.look(claimant, pool, most, turn, skip(turn, tried)).await.map_err(unavailable)?;
+            // Somebody who changed it meanwhile has tidied, or uses it again: either is well.
+            let (Outcome::Done | Outcome::Again) = self.commit(looked.tidy).await.map_err(unavailable)?;
+            if looked.entries.is_empty() {
+                if looked.whole {
+                    return Ok(Vec::new());
+                }
+                continue;
+            }
+            let run_keys: Vec<_> = looked.entries.iter().map(|entry| keys::run(&entry.value.run)).collect();
+            let runs = self.rows::<Run>(&run_keys).await.map_err(unavailable)?;
+            let waiting: Vec<_> = looked.entries.into_iter().zip(runs).collect();
+            let (plan, taken) =
+                claim::claim(&waiting, &claimant.worker, self.clock.now()).map_err(unavailable)?;
+            // Read before the claim is committed: what was claimed is always handed out.
+            let assignments = self.assignments(&claimant.worker, taken.clone()).await?;
+            if let Outcome::Again = self.commit(plan).await.map_err(unavailable)? {
+                continue;
+            }
+            drop(looked.in_hand);
+            if taken.is_empty() {
+                // Only stale entries were there, and are removed now.
+                continue;
+            }
+            for attempt in &taken {
+                self.bell.ring(Ring::BuildChanged(attempt.run.build.clone()));
+            }
+            return Ok(assignments);
+        }
+        Err(contended(&format!("the queue of {pool}")))
+    }
+
+    /// Looks through the lanes that this worker may take from, in the order of their turn, until it has enough.
+    async fn look(
+        &self,
+        claimant: &Claimant,
+        pool: &PoolName,
+        most: usize,
+        turn: u64,
+        skip: usize,
+    ) -> Result<Looked, StoreError> {
+        let mut looked = Looked {
+            entries: Vec::new(),
+            in_hand: InHand::nothing(&self.hints),
+            tidy: Plan::default(),
+            whole: true,
+        };
+        let mut seen = 0;
+        let mut demands = DemandWalk::new(pool, turn);
+        loop {
+            let batch = demands.next(self).await?;
+            if batch.is_empty() {
+                return Ok(looked);
+            }
+            for demand in batch {
+                if !queue::serves(&demand.value.wants, &claimant.tags) {
+                    continue;
+                }
+                let mut walk = Walk::lanes(pool, &demand.value.wants, turn);
+                let mut without_lanes = true;
+                loop {
+                    let lanes = walk.next::<Lane>(self).await?;
+                    if lanes.is_empty() {
+                        break;
+                    }
+                    without_lanes = false;
+                    seen += lanes.len();
+                    self.look_into(&lanes, most, skip, &mut looked).await?;
+                    if looked.wants(most) == 0 {
+                        return Ok(looked);
+                    }
+                    if seen >= MOST_LANES {
+                        looked.whole = false;
+                        return Ok(looked);
+                    }
+                }
+                if without_lanes {
+                    queue::retire_demand(&mut looked.tidy, &demand, self.clock.now());
+                }
+            }
+        }
+    }
+
+    /// Takes from each of these lanes its share of what is wanted, and what is still wanted then from where there is more.
+    async fn look_into(
+        &self,
+        lanes: &[Versioned<Lane>],
+        most: usize,
+        skip: usize,
+        looked: &mut Looked,
+    ) -> Result<(), StoreError> {
+        let share = looked.wants(most).div_ceil(lanes.len().min(looked.wants(most)).max(1));
+        let spare = (self.hints.count() + skip).min(MOST_SKIPPED);
+        let mut longer = Vec::new();
+        for lane in lanes {
+            let wanted = share.min(looked.wants(most));
+            if wanted == 0 {
+                return Ok(());
+            }
+            let page = Page::of(keys::queue(&lane.value.id), wanted + spare);
+            let entries = self.page::<QueueEntry>(&page).await?;
+            if entries.is_empty() {
+                queue::retire_lane(&mut looked.tidy, lane, self.clock.now());
+                continue;
+            }
+            if entries.len() == page.limit {
+                longer.push(page);
+            }
+            looked.entries.extend(looked.in_hand.take(entries, wanted, skip));
+        }
+        for page in longer {
+            let wanted = looked.wants(most);
+            if wanted == 0 {
+                return Ok(());
+            }
+            // What was taken from it already is in hand, and is passed over.
+            let page = Page { limit: page.limit + wanted, ..page };
+            let entries = self.page::<QueueEntry>(&page).await?;
+            looked.entries.extend(looked.in_hand.take(entries, wanted, skip));
+        }
+        Ok(())
+    }
+}
+
+/// After a claim that somebody else crossed, how many places to pass over: among more and more, so that many who claim
+/// at once come apart.
+fn skip(turn: u64, tried: usize) -> usize {
+    if tried == 0 {
+        return 0;
+    }
+    let among = 4 << tried.min(4);
+    let spread = turn.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    usize::try_from(spread).unwrap_or_default() % among
+}

@@ -1,0 +1,80 @@
+//! What claims in one process tell each other, so that they do not run for the same runs. Invariant: all of it is a hint;
+//! with none of it, or with several processes that know nothing of each other, each run is still given out once.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use branchline_model::{QueueEntry, RunId, Timestamp, Versioned};
+
+/// Whose turn it is, and which runs someone is about to take.
+#[derive(Debug)]
+pub(crate) struct ClaimHints {
+    turn: AtomicU64,
+    in_hand: Mutex<BTreeSet<RunId>>,
+}
+
+impl ClaimHints {
+    /// Turns begin with the time, so that processes that live shortly do not all begin with the same lane.
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self { turn: AtomicU64::new(now.0.unsigned_abs()), in_hand: Mutex::default() }
+    }
+
+    pub(crate) fn next_turn(&self) -> u64 {
+        self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How many runs are about to be taken.
+    pub(crate) fn count(&self) -> usize {
+        self.runs().len()
+    }
+
+    fn runs(&self) -> MutexGuard<'_, BTreeSet<RunId>> {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs that this claim is about to take. Others leave them alone until it is dropped.
+#[derive(Debug)]
+pub(crate) struct InHand {
+    hints: Arc<ClaimHints>,
+    runs: Vec<RunId>,
+}
+
+impl InHand {
+    pub(crate) fn nothing(hints: &Arc<ClaimHints>) -> Self {
+        Self { hints: Arc::clone(hints), runs: Vec::new() }
+    }
+
+    /// Takes as many of these as are wanted and nobody else is about to take, the first ones first; the `skip` foremost
+    /// only if there are no others.
+    pub(crate) fn take(
+        &mut self,
+        entries: Vec<Versioned<QueueEntry>>,
+        wanted: usize,
+        skip: usize,
+    ) -> Vec<Versioned<QueueEntry>> {
+        let mut in_hand = self.hints.runs();
+        let mut free: Vec<_> =
+            entries.into_iter().filter(|entry| !in_hand.contains(&entry.value.run)).collect();
+        if !free.is_empty() {
+            let by = skip % free.len();
+            free.rotate_left(by);
+        }
+        free.truncate(wanted);
+        for entry in &free {
+            in_hand.insert(entry.value.run.clone());
+            self.runs.push(entry.value.run.clone());
+        }
+        free
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        let mut in_hand = self.hints.runs();
+        for run in &self.runs {
+            in_hand.remove(run);
+        }
+    }
+}
