@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use branchline_model::{AttemptId, LineTime};
-use branchline_ports::{ArtifactError, Artifacts, LogLength, LogPart};
+use branchline_ports::{Appends, ArtifactError, Artifacts, LineStart, LogLength, LogPart, Place};
 
 use crate::handles::Handles;
 use crate::log::Log;
@@ -146,5 +146,13 @@ impl Artifacts for FolderArtifacts {
             Ok(())
         })
         .await
+    }
+
+    fn appends(&self) -> Appends {
+        Appends::Free
+    }
+
+    async fn find_line(&self, attempt: &AttemptId, place: Place) -> Result<LineStart, ArtifactError> {
+        self.work(attempt, move |_, log| log.find_line(place)).await
     }
 }

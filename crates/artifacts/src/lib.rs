@@ -4,6 +4,7 @@
 
 mod folder;
 mod handles;
+mod lines;
 mod log;
 mod names;
 mod times;

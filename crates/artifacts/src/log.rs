@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use branchline_model::{AttemptId, LineTime};
-use branchline_ports::{ArtifactError, LogLength, LogPart};
+use branchline_ports::{ArtifactError, LineStart, LogLength, LogPart, Place};
 
+use crate::lines::{self, Index, LinesWriter};
 use crate::names::Names;
 use crate::times::{self, TimesWriter};
 
@@ -46,6 +47,8 @@ struct OpenLog {
     torn: bool,
     /// Opened when the first time comes.
     times: Option<TimesWriter>,
+    /// `None` where it is not known how many lines there are.
+    lines: Option<LinesWriter>,
 }
 
 #[derive(Debug)]
@@ -91,6 +94,7 @@ impl Log {
         }
         let log = self.opened(&mut state)?;
         on("append to", &self.names.open, log.append(new))?;
+        self.count_lines(log, stored, new);
         if let Err(failed) = self.append_times(log, times, end.min(stored + new.len() as u64)) {
             // Not acknowledged, so that bytes and times are sent again together.
             log.cut(stored);
@@ -109,6 +113,16 @@ impl Log {
             none => none.insert(on("open", path, TimesWriter::open(path))?),
         };
         on("append to", path, writer.append(times, end))
+    }
+
+    /// Counts the lines of what was appended at `at`. What cannot be counted now is counted when it is asked for.
+    fn count_lines(&self, log: &mut OpenLog, at: u64, new: &[u8]) {
+        let path = &self.names.lines;
+        let writer = match log.lines.take() {
+            None if at > 0 => LinesWriter::behind(path, &log.file, at),
+            known => Ok(known.unwrap_or_default()),
+        };
+        log.lines = writer.and_then(|mut writer| writer.append(path, new).map(|()| writer)).ok();
     }
 
     /// Syncs and closes. `synced` syncs the folders that hold it.
@@ -173,7 +187,7 @@ impl Log {
     pub(crate) fn delete(&self) -> Result<(), ArtifactError> {
         let mut state = self.found().map_err(|failed| self.explain(failed, 0))?;
         *state = State::Unknown;
-        for path in [&self.names.times, &self.names.open, &self.names.closed] {
+        for path in [&self.names.times, &self.names.lines, &self.names.open, &self.names.closed] {
             match std::fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     let failed = Failed::Disk { doing: "remove", path: path.clone(), error };
@@ -190,6 +204,28 @@ impl Log {
         &self.names.folders[0]
     }
 
+    /// Finds a line. A closed log whose index is missing gets one.
+    pub(crate) fn find_line(&self, place: Place) -> Result<LineStart, ArtifactError> {
+        self.try_find_line(place).map_err(|failed| self.explain(failed, 0))
+    }
+
+    fn try_find_line(&self, place: Place) -> Result<LineStart, Failed> {
+        let state = self.found()?;
+        let length = length(&state);
+        let (file, path) = match &*state {
+            State::Unknown => return Ok(LineStart::FIRST),
+            State::Open(log) => (Arc::clone(&log.file), &self.names.open),
+            State::Closed(log) => (Arc::clone(&log.file), &self.names.closed),
+        };
+        drop(state);
+        let mut index = Index::open(&self.names.lines, length.bytes);
+        if length.closed && index.is_short(length.bytes) {
+            // Where that fails, as on a full disk, the log itself is read for what the index does not say.
+            index = lines::rebuild(&self.names.lines, &file, length.bytes).unwrap_or(index);
+        }
+        on("read", path, index.find(&file, length.bytes, place))
+    }
+
     /// The state, after looking for the files where that was not done yet.
     fn found(&self) -> Result<MutexGuard<'_, State>, Failed> {
         // Every change of a state is made after what can fail, so what a panicking thread left is whole.
@@ -200,7 +236,7 @@ impl Log {
             } else if let Some((file, stored)) =
                 existing(&self.names.open, OpenOptions::new().read(true).write(true))?
             {
-                *state = State::Open(OpenLog { file, stored, torn: false, times: None });
+                *state = State::Open(OpenLog { file, stored, torn: false, times: None, lines: None });
             }
         }
         Ok(state)
@@ -222,7 +258,7 @@ impl Log {
                 other => other,
             };
             let file = Arc::new(on("make", path, file)?);
-            *state = State::Open(OpenLog { file, stored: 0, torn: false, times: None });
+            *state = State::Open(OpenLog { file, stored: 0, torn: false, times: None, lines: None });
         }
         match state {
             State::Open(log) => Ok(log),
@@ -266,6 +302,7 @@ impl OpenLog {
     fn cut(&mut self, stored: u64) {
         self.stored = stored;
         self.torn = true;
+        self.lines = None;
         // Where even that fails, it is tried again before anything else is written.
         drop(self.mend());
     }

@@ -1,5 +1,5 @@
 //! Where a log's files lie: `logs/<repository>/<build>/<run>.<attempt>.log`, with `.open` behind it until it is closed,
-//! and its times beside it in `….times`. Invariant: every part of a name is a checked id, so no name leads elsewhere.
+//! and beside it its times in `….times`, the beginnings of its lines in `….lines`. Invariant: every part of a name is a checked id, so no name leads elsewhere.
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,8 @@ pub(crate) struct Names {
     pub(crate) closed: PathBuf,
     /// When its lines came.
     pub(crate) times: PathBuf,
+    /// Where its lines begin.
+    pub(crate) lines: PathBuf,
     /// The build's folder, the repository's, and the one of all logs: each must be synced for what it newly holds.
     pub(crate) folders: [PathBuf; 3],
 }
@@ -28,6 +30,7 @@ impl Names {
             open: file("log.open"),
             closed: file("log"),
             times: file("times"),
+            lines: file("lines"),
             folders: [of_build, of_repository, logs.to_owned()],
         }
     }

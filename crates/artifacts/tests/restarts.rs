@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use branchline_artifacts::FolderArtifacts;
 use branchline_model::{AttemptId, LineTime, Timestamp};
-use branchline_ports::{ArtifactError, Artifacts, LogLength};
+use branchline_ports::{ArtifactError, Artifacts, LineStart, LogLength, Place};
 use branchline_testkit::conformance::carry_out;
 
 fn attempt() -> AttemptId {
@@ -112,6 +112,42 @@ fn times_that_are_torn_garbled_or_gone_are_missing_and_bytes_are_not() {
                 let part = artifacts.read_log(&attempt(), 0, 100).await.unwrap();
                 assert_eq!(part.bytes, b"one\ntwo\nten\nsix\n", "{damage}");
                 assert_eq!(part.times.last(), Some(&time(12, 400)), "{damage}");
+            });
+        }
+    }
+}
+
+#[test]
+fn an_index_of_lines_that_is_torn_garbled_or_gone_is_made_up_for() {
+    type Damage = fn(&Path);
+    let damages: [Damage; 5] = [
+        |_| {},
+        |path| add(path, b"12345"),
+        |path| OpenOptions::new().write(true).open(path).unwrap().set_len(40).unwrap(),
+        |path| std::fs::write(path, [0; 160]).unwrap(),
+        |path| std::fs::remove_file(path).unwrap(),
+    ];
+    for (which, harm) in damages.into_iter().enumerate() {
+        for closed in [true, false] {
+            carry_out(async {
+                let folder = tempfile::tempdir().unwrap();
+                let artifacts = FolderArtifacts::open(folder.path()).unwrap();
+                let text = b"0123456789\n".repeat(70_000);
+                artifacts.append_log(&attempt(), 0, &text, &[]).await.unwrap();
+                if closed {
+                    artifacts.close_log(&attempt()).await.unwrap();
+                }
+                harm(&file(folder.path(), "3.1.lines"));
+                let artifacts = FolderArtifacts::open(folder.path()).unwrap();
+                if !closed {
+                    artifacts.append_log(&attempt(), 770_000, &text, &[]).await.unwrap();
+                }
+                for number in [1, 6_000, 12_345, 70_000, 70_001, 139_999] {
+                    let number = if closed { number.min(70_001) } else { number };
+                    let found = artifacts.find_line(&attempt(), Place::Line(number)).await.unwrap();
+                    let expected = LineStart { number, offset: (number - 1) * 11 };
+                    assert_eq!(found, expected, "damage {which}, closed: {closed}");
+                }
             });
         }
     }

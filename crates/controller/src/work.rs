@@ -68,7 +68,7 @@ impl Controller {
             ArtifactError::Closed { attempt } => {
                 ProtocolError::Fenced { attempt, why: "its log is closed".to_owned() }
             }
-            error @ ArtifactError::Unavailable { .. } => {
+            error @ (ArtifactError::Unavailable { .. } | ArtifactError::Damaged { .. }) => {
                 ProtocolError::Unavailable { why: error.to_string() }
             }
         }

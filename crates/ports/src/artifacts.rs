@@ -31,7 +31,71 @@ pub enum ArtifactError {
         /// Whose log.
         attempt: AttemptId,
     },
+    /// What was stored is missing or is not what was stored. The harm is within these bytes: what lies before `offset`
+    /// and from `until` on can still be read.
+    #[error("the log of {attempt} is damaged from byte {offset} to byte {until}: {why}")]
+    Damaged {
+        /// Whose log.
+        attempt: AttemptId,
+        /// Where the damage begins, or where reading it was begun, in bytes.
+        offset: u64,
+        /// Where reading may go on, in bytes, always beyond `offset`; `u64::MAX` where all of it is damaged.
+        until: u64,
+        /// Which object or file, and what is wrong with it.
+        why: String,
+    },
 }
+
+/// What an append costs, and so how its sender should cut the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appends {
+    /// Nothing: send bytes as they come.
+    Free,
+    /// A request that somebody pays for: gather bytes while nobody watches.
+    Priced,
+}
+
+/// A place in a log whose line is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The line with this number, from 1.
+    Line(u64),
+    /// The line that the byte at this offset belongs to.
+    Offset(u64),
+}
+
+/// Where a line begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LineStart {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The offset of its first byte.
+    pub offset: u64,
+}
+
+impl LineStart {
+    /// The beginning of every log.
+    pub const FIRST: Self = Self { number: 1, offset: 0 };
+
+    /// Goes on through bytes that begin at `at`, up to the line that is looked for; answers whether it was reached.
+    pub fn advance(&mut self, place: Place, at: u64, bytes: &[u8]) -> bool {
+        let reached = |line: &Self, next: u64| match place {
+            Place::Line(number) => line.number >= number,
+            Place::Offset(offset) => next > offset,
+        };
+        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        for next in ends.map(|(index, _)| at + index as u64 + 1) {
+            if reached(self, next) {
+                return true;
+            }
+            *self = Self { number: self.number + 1, offset: next };
+        }
+        reached(self, at + bytes.len() as u64)
+    }
+}
+
+/// So much of a log is in memory while it is gone through.
+const PART: usize = 256 << 10;
 
 /// How much of a log is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,11 +142,80 @@ pub trait Artifacts: Send + Sync {
     /// How much is stored.
     async fn log_length(&self, attempt: &AttemptId) -> Result<LogLength, ArtifactError>;
 
-    /// Reads at most `most` bytes from an offset on; fewer, or none, where the log ends before.
+    /// Reads at most `most` bytes from an offset on; fewer, or none, where the log ends before, and fewer where damage
+    /// begins before.
     async fn read_log(&self, attempt: &AttemptId, offset: u64, most: usize)
     -> Result<LogPart, ArtifactError>;
 
     /// Removes a log with all that belongs to it; from then on it reads as empty. Removing one that is not there is no
     /// failure. What a crash leaves of a removal is a log that can be removed again.
     async fn delete_log(&self, attempt: &AttemptId) -> Result<(), ArtifactError>;
+
+    /// What an append costs here.
+    fn appends(&self) -> Appends;
+
+    /// Where a line begins. A line is what ends with a newline, and what comes after the last one, be it empty. Beyond the end
+    /// it is the last line.
+    ///
+    /// This way reads the log up to there; one that keeps an index of lines does better.
+    async fn find_line(&self, attempt: &AttemptId, place: Place) -> Result<LineStart, ArtifactError> {
+        let (mut line, mut read) = (LineStart::FIRST, 0);
+        loop {
+            let part = self.read_log(attempt, read, PART).await?;
+            if part.bytes.is_empty() || line.advance(place, read, &part.bytes) {
+                return Ok(line);
+            }
+            read += part.bytes.len() as u64;
+        }
+    }
+
+    /// Reads the whole log and answers what is damaged, each damage once; none where all of it is as it was stored.
+    ///
+    /// # Errors
+    /// Where it cannot be said now.
+    async fn verify_log(&self, attempt: &AttemptId) -> Result<Vec<ArtifactError>, ArtifactError> {
+        let (mut damages, mut read) = (Vec::new(), 0);
+        loop {
+            match self.read_log(attempt, read, PART).await {
+                Ok(part) if part.bytes.is_empty() => return Ok(damages),
+                Ok(part) => read += part.bytes.len() as u64,
+                Err(ArtifactError::Damaged { attempt, offset, until, why }) => {
+                    damages.push(ArtifactError::Damaged { attempt, offset, until, why });
+                    if until <= read || until == u64::MAX {
+                        return Ok(damages);
+                    }
+                    read = until;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(log: &[u8], cut: usize, place: Place) -> (u64, u64) {
+        let mut line = LineStart::FIRST;
+        for (index, part) in log.chunks(cut).enumerate() {
+            if line.advance(place, (index * cut) as u64, part) {
+                break;
+            }
+        }
+        (line.number, line.offset)
+    }
+
+    #[test]
+    fn a_line_is_found_by_its_number_and_by_any_of_its_bytes() {
+        for cut in 1..12 {
+            let log = b"one\n\nthree\nend";
+            for (number, offset) in [(1, 0), (2, 4), (3, 5), (4, 11), (9, 11)] {
+                assert_eq!(find(log, cut, Place::Line(number)), (number.min(4), offset), "cut at {cut}");
+            }
+            let numbers: Vec<u64> = (0..15).map(|at| find(log, cut, Place::Offset(at)).0).collect();
+            assert_eq!(numbers, [1, 1, 1, 1, 2, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4], "cut at {cut}");
+            assert_eq!(find(b"end\n", cut, Place::Line(7)), (2, 4));
+        }
+    }
 }

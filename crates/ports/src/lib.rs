@@ -11,7 +11,7 @@ mod launcher;
 mod protocol;
 mod store;
 
-pub use artifacts::{ArtifactError, Artifacts, LogLength, LogPart};
+pub use artifacts::{Appends, ArtifactError, Artifacts, LineStart, LogLength, LogPart, Place};
 pub use bell::{Bell, Ring};
 pub use checkout::{Checkout, CheckoutError, CommitFiles, CommitInfo, Heads, PipelineFile};
 pub use clock::Clock;

@@ -95,7 +95,7 @@ impl From<StoreError> for Failure {
 impl From<ArtifactError> for Failure {
     fn from(error: ArtifactError) -> Self {
         match error {
-            ArtifactError::Unavailable { .. } => Self::unavailable(error),
+            ArtifactError::Unavailable { .. } | ArtifactError::Damaged { .. } => Self::unavailable(error),
             ArtifactError::Gap { .. } | ArtifactError::Closed { .. } => Self::defect(error),
         }
     }

@@ -36,6 +36,8 @@ macro_rules! artifacts_conformance {
             a_removed_log_reads_as_empty_whether_it_was_closed_or_not
             removing_twice_is_removing_once
             only_the_log_of_that_attempt_is_removed
+            lines_are_found_by_number_and_by_offset
+            the_first_line_is_there_before_any_byte
         }
     };
 }

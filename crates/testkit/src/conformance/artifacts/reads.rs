@@ -1,7 +1,7 @@
 //! What a part of a log holds: its bytes, the times that hold within it, and how long the log was.
 
 use branchline_model::LineTime;
-use branchline_ports::{Artifacts, LogLength};
+use branchline_ports::{Artifacts, LineStart, LogLength, Place};
 
 use super::log::{append, attempt, pattern, time, whole};
 use crate::conformance::in_threads;
@@ -114,4 +114,61 @@ pub async fn a_reader_that_follows_sees_every_byte_once(artifacts: &dyn Artifact
         }
     });
     assert_eq!(whole(artifacts, &attempt).await.1, LogLength { bytes: LENGTH, closed: true });
+}
+
+/// Lines are found by number and by any of their bytes, while the log is open and when it is closed; what is asked for beyond
+/// the end is the last line. Some lines are empty, one is longer than any part that is kept together.
+pub async fn lines_are_found_by_number_and_by_offset(artifacts: &dyn Artifacts) {
+    let attempt = attempt(1);
+    let mut log = Vec::new();
+    for line in 0..9_000_usize {
+        let length = if line == 4_500 { 2_500_000 } else { line * 7 % 150 };
+        log.extend(std::iter::repeat_n(b'a' + (line % 26) as u8, length));
+        log.push(b'\n');
+    }
+    log.extend_from_slice(b"and no end");
+    let starts: Vec<u64> = std::iter::once(0)
+        .chain(log.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at as u64 + 1))
+        .collect();
+    let mut stored = 0;
+    for size in [1, 65_535, 65_537, 100_000, 300_001].into_iter().cycle() {
+        let end = log.len().min(stored + size);
+        append(artifacts, &attempt, stored as u64, &log[stored..end]).await;
+        stored = end;
+        if stored == log.len() {
+            break;
+        }
+    }
+    for closed in [false, true] {
+        if closed {
+            artifacts.close_log(&attempt).await.unwrap();
+        }
+        for number in [1, 2, 3, 1_000, 4_500, 4_501, 4_502, 8_999, 9_000, 9_001, 9_002, u64::MAX] {
+            let index = starts.len().min(usize::try_from(number).unwrap()) - 1;
+            let expected = LineStart { number: index as u64 + 1, offset: starts[index] };
+            let found = artifacts.find_line(&attempt, Place::Line(number)).await.unwrap();
+            assert_eq!(found, expected, "line {number}");
+        }
+        for offset in
+            [0, 1, 70_000, 500_000, 1_500_000, starts[4_501] - 1, starts[4_501], stored as u64, u64::MAX]
+        {
+            let index = starts.partition_point(|start| *start <= offset) - 1;
+            let expected = LineStart { number: index as u64 + 1, offset: starts[index] };
+            let found = artifacts.find_line(&attempt, Place::Offset(offset)).await.unwrap();
+            assert_eq!(found, expected, "offset {offset}");
+        }
+        assert_eq!(artifacts.verify_log(&attempt).await, Ok(Vec::new()));
+    }
+}
+
+/// A log of nothing, and one that ends with its only newline.
+pub async fn the_first_line_is_there_before_any_byte(artifacts: &dyn Artifacts) {
+    for place in [Place::Line(1), Place::Line(7), Place::Offset(0), Place::Offset(7)] {
+        assert_eq!(artifacts.find_line(&attempt(1), place).await, Ok(LineStart::FIRST));
+    }
+    append(artifacts, &attempt(2), 0, b"one\n").await;
+    let last = LineStart { number: 2, offset: 4 };
+    assert_eq!(artifacts.find_line(&attempt(2), Place::Line(2)).await, Ok(last));
+    assert_eq!(artifacts.find_line(&attempt(2), Place::Offset(3)).await, Ok(LineStart::FIRST));
+    assert_eq!(artifacts.find_line(&attempt(2), Place::Offset(4)).await, Ok(last));
 }
