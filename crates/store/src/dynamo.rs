@@ -1,0 +1,28 @@
+//! Rows in one DynamoDB table. `table` says what DynamoDB can do, as a trait of few calls; `memory_table` does it in
+//! memory, with limits, prices and faults; `store` is the port upon it: `commit` for what one call can
+//! write, `journal` for what it cannot, `read` for rows as they count.
+
+mod backoff;
+mod body;
+mod commit;
+mod item;
+mod journal;
+mod large;
+mod memory_table;
+mod read;
+mod store;
+mod table;
+mod units;
+mod version;
+
+pub use backoff::{Pause, Sleep};
+pub use item::{Body, Content, Item, Mark, Next, Stored};
+pub use journal::PATIENCE;
+pub use large::{BodiesUnavailable, LARGE_BODIES, LargeBodies, MemoryBodies, named};
+pub use memory_table::{Call, Faults, MemoryTable};
+pub use store::DynamoStore;
+pub use table::{
+    Cause, Condition, Got, LARGEST_ITEM, MOST_BYTES, MOST_KEYS, MOST_WRITES, QUERY_BYTES, Queried, Query,
+    Table, TableError, Write,
+};
+pub use units::{Usage, read_units, write_units};
