@@ -48,5 +48,8 @@ pub async fn build(arguments: &cli::Build) -> anyhow::Result<ExitCode> {
         text.push_str(problem.rendered.trim_end());
         text.push('\n');
     }
+    for row in &details.unreadable {
+        crate::say(&words::unreadable(row));
+    }
     print(&text)
 }

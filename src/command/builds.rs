@@ -21,7 +21,10 @@ pub async fn builds(arguments: &cli::Builds) -> anyhow::Result<ExitCode> {
     if arguments.server.json {
         return print(&format!("{answer:#}\n"));
     }
-    let json::Builds { builds, before } = serde_json::from_value(answer)?;
+    let json::Builds { builds, before, unreadable } = serde_json::from_value(answer)?;
+    for row in &unreadable {
+        crate::say(&words::unreadable(row));
+    }
     if builds.is_empty() {
         crate::say(words::NO_BUILDS);
         return Ok(ExitCode::SUCCESS);

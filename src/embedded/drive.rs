@@ -111,7 +111,14 @@ impl Embedded {
         let mut watched = Vec::new();
         for source in repositories {
             let name = RepositoryName::new(source.name());
-            let id = controller.add_repository(&name, &source.to_string()).await?;
+            let id = match controller.add_repository(&name, &source.to_string()).await {
+                // The others are served all the same.
+                Err(error) if error.is_unreadable() => {
+                    tracing::error!(repository = %name, "is not watched, since what is stored of it cannot be read");
+                    continue;
+                }
+                added => added?,
+            };
             watched.push(name.to_string());
             loops.spawn(watch(controller.clone(), Watched { id, source, poll }, end.clone()));
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use branchline_controller::Controller;
-use branchline_model::{EventKey, PendingEvent, RepositoryId};
+use branchline_model::{EventKey, RepositoryId};
 use branchline_worker::WorkerHandle;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -69,7 +69,8 @@ async fn resolve_events(controller: Controller, bell: EmbeddedBell, end: Cancell
     loop {
         match controller.due_events(EVENTS_LOOKED_THROUGH).await {
             Ok(due) => {
-                for PendingEvent { event, repository, .. } in due {
+                for due in due {
+                    let (event, repository) = (due.event.clone(), due.repository.clone());
                     let of_this_one = under_way.values().filter(|other| **other == repository).count();
                     if tasks.len() == EVENTS_AT_ONCE
                         || of_this_one == EVENTS_OF_ONE_REPOSITORY
@@ -80,7 +81,7 @@ async fn resolve_events(controller: Controller, bell: EmbeddedBell, end: Cancell
                     under_way.insert(event.clone(), repository);
                     let controller = controller.clone();
                     tasks.spawn(async move {
-                        if let Err(error) = controller.resolve(&event).await {
+                        if let Err(error) = controller.resolve_due(&due).await {
                             tracing::warn!(%event, %error, "an event could not be resolved; it will be tried again");
                         }
                         event

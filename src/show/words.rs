@@ -162,6 +162,17 @@ pub fn trouble(trouble: &json::Trouble) -> String {
     format!("Since {} its refs cannot be looked at: {}", trouble.since, trouble.why)
 }
 
+/// Something stored that cannot be read.
+#[must_use]
+pub fn unreadable(row: &json::Unreadable) -> String {
+    format!(
+        "The row `{}` cannot be read: {}\n{}",
+        row.key,
+        row.why,
+        hint("`branchline doctor`, on the controller's machine, says what can be done")
+    )
+}
+
 /// Milliseconds as people say them.
 #[must_use]
 pub fn milliseconds(milliseconds: u64) -> String {

@@ -1,9 +1,13 @@
 //! A worker claims runs. Invariant: what one look reads is bounded, whatever waits; each look that is in vain ends
 //! because somebody else got on, because it cleared away what was empty, or because nothing waits.
 
+use std::collections::BTreeMap;
+
 use branchline_core::{claim, queue};
-use branchline_model::{Lane, Plan, PoolName, QueueEntry, Run, Versioned, keys};
-use branchline_ports::{Assignment, Claimant, Page, ProtocolError, Ring, StoreError};
+use branchline_model::{
+    AttemptId, Lane, Plan, PoolName, QueueEntry, Run, RunDefinition, RunDefinitionRow, RunId, Versioned, keys,
+};
+use branchline_ports::{Assignment, Claimant, Lease, Page, ProtocolError, Ring, StoreError};
 
 use crate::Controller;
 use crate::commit::{MOST_TRIES, Outcome};
@@ -15,6 +19,9 @@ use crate::work::{contended, unavailable};
 const MOST_LANES: usize = 64;
 /// Beyond what it wants, a claim reads so many places more at the most, to find some that nobody else is after.
 const MOST_SKIPPED: usize = 1_000;
+
+/// A place in a queue, and the run that stands there where it can be read.
+type Waiting = (Versioned<QueueEntry>, Option<Versioned<Run>>);
 
 /// What one look found.
 struct Looked {
@@ -54,11 +61,17 @@ impl Controller {
             }
             let run_keys: Vec<_> = looked.entries.iter().map(|entry| keys::run(&entry.value.run)).collect();
             let runs = self.rows::<Run>(&run_keys).await.map_err(unavailable)?;
-            let waiting: Vec<_> = looked.entries.into_iter().zip(runs).collect();
+            let waiting = looked.entries.into_iter().zip(runs).collect();
+            let (waiting, mut definitions) = self.with_definitions(waiting).await?;
             let (plan, taken) =
                 claim::claim(&waiting, &claimant.worker, self.clock.now()).map_err(unavailable)?;
             // Read before the claim is committed: what was claimed is always handed out.
-            let assignments = self.assignments(&claimant.worker, taken.clone()).await?;
+            let assign = |attempt: &AttemptId| {
+                let definition = definitions.remove(&attempt.run)?;
+                let lease = Lease { attempt: attempt.clone(), worker: claimant.worker.clone() };
+                Some(Assignment { lease, definition, stop: None })
+            };
+            let assignments = taken.iter().filter_map(assign).collect();
             if let Outcome::Again = self.commit(plan).await.map_err(unavailable)? {
                 continue;
             }
@@ -73,6 +86,32 @@ impl Controller {
             return Ok(assignments);
         }
         Err(contended(&format!("the queue of {pool}")))
+    }
+
+    /// The waiting with what is to be done. A run that does not say it can never be carried out: it is ended.
+    async fn with_definitions(
+        &self,
+        waiting: Vec<Waiting>,
+    ) -> Result<(Vec<Waiting>, BTreeMap<RunId, RunDefinition>), ProtocolError> {
+        let wanted: Vec<_> =
+            waiting.iter().map(|(entry, _)| keys::run_definition(&entry.value.run)).collect();
+        let definitions = self.rows::<RunDefinitionRow>(&wanted).await.map_err(unavailable)?;
+        let (mut with, mut found) = (Vec::with_capacity(waiting.len()), BTreeMap::new());
+        for ((entry, run), definition) in waiting.into_iter().zip(definitions) {
+            match &run {
+                Some(run) if definition.is_none() && claim::waits_at(run, &entry) => {
+                    let plan = claim::end_without_definition(run, self.clock.now());
+                    self.commit(plan.map_err(unavailable)?).await.map_err(unavailable)?;
+                    self.bell.ring(Ring::EndedRuns);
+                    self.bell.ring(Ring::BuildChanged(run.value.id.build.clone()));
+                }
+                _ => {
+                    found.extend(definition.map(|row| (entry.value.run.clone(), row.value.0)));
+                    with.push((entry, run));
+                }
+            }
+        }
+        Ok((with, found))
     }
 
     /// Looks through the lanes that this worker may take from, in the order of their turn, until it has enough.

@@ -28,6 +28,15 @@ pub enum ControllerError {
     Defect(#[from] Forbidden),
 }
 
+impl ControllerError {
+    /// Whether a row that was needed cannot be understood: that was said when it was met, and trying again changes nothing
+    /// until someone acts.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Unreadable { .. }))
+    }
+}
+
 /// What came of committing one decision.
 pub(crate) enum Outcome {
     /// It is written.

@@ -64,7 +64,10 @@ impl Controller {
         let keys = [key];
         let row = self.store.read(&keys).await?.pop().flatten();
         let [key] = keys;
-        let unreadable = |UnreadableRow { key, why }| StoreError::Unreadable { key, why };
+        let unreadable = |unreadable: UnreadableRow| {
+            self.complain(&unreadable);
+            StoreError::Unreadable { key: unreadable.key, why: unreadable.why }
+        };
         row.map(|row| typed(&key, row)).transpose().map_err(unreadable)
     }
 

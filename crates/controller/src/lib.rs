@@ -21,7 +21,7 @@ mod work;
 
 pub use commit::ControllerError;
 pub use controller::{Controller, Ports};
-pub use read::{AttemptView, BuildView, RepositoryView, RunView};
+pub use read::{AttemptView, BuildList, BuildView, RepositoryView, RunView};
 pub use receive::{ObserveError, Observed};
 pub use resolve::{Resolved, check};
 pub use start::{LocalStart, StartError, StartRequest, Started};

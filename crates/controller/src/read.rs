@@ -1,12 +1,14 @@
 //! What people and programs look at. Invariant: reading changes nothing.
 
 use branchline_model::{
-    Attempt, AttemptId, AttemptProgress, Build, BuildDefinition, BuildId, Event, EventKey, Repository,
-    RepositoryId, Run, RunDefinition, RunDefinitionRow, RunId, Trouble, keys,
+    Attempt, AttemptId, AttemptProgress, Build, BuildDefinition, BuildId, BuildProgress, EndedRun, Event,
+    EventKey, Repository, RepositoryId, Run, RunDefinition, RunDefinitionRow, RunId, Trouble, UnreadableRow,
+    keys,
 };
 use branchline_ports::{ArtifactError, LogPart, Order, Page, StoreError};
 
 use crate::Controller;
+use crate::controller::Listed;
 
 /// A repository, and what is wrong with reaching it.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +30,17 @@ pub struct BuildView {
     pub definition: BuildDefinition,
     /// Its runs, by index.
     pub runs: Vec<Run>,
+    /// What belongs to it and cannot be understood, or is missing. A definition of that kind is empty here.
+    pub unreadable: Vec<UnreadableRow>,
+}
+
+/// Some of a repository's builds, the newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BuildList {
+    /// Those that can be read.
+    pub builds: Vec<Build>,
+    /// Those that cannot.
+    pub unreadable: Vec<UnreadableRow>,
 }
 
 /// A run with all that belongs to it.
@@ -52,6 +65,9 @@ pub struct AttemptView {
     pub progress: Option<AttemptProgress>,
 }
 
+/// So many ended runs of a build are looked through for those that cannot be read.
+const MOST_ENDED: usize = 256;
+
 /// No run has more attempts than are looked at.
 const MOST_ATTEMPTS: usize = 100;
 
@@ -75,7 +91,8 @@ impl Controller {
     }
 
     async fn repository_view(&self, repository: Repository) -> Result<RepositoryView, StoreError> {
-        let trouble = self.row::<Trouble>(keys::trouble(&repository.id)).await?.map(|row| row.value);
+        let trouble = self.rows::<Trouble>(&[keys::trouble(&repository.id)]).await?.pop().flatten();
+        let trouble = trouble.map(|row| row.value);
         let newest = self.builds(&repository.id, None, 1).await?.pop();
         Ok(RepositoryView { repository, trouble, newest })
     }
@@ -87,10 +104,21 @@ impl Controller {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<Build>, StoreError> {
+        Ok(self.build_list(repository, before, limit).await?.builds)
+    }
+
+    /// The same, with those that cannot be read.
+    pub async fn build_list(
+        &self,
+        repository: &RepositoryId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<BuildList, StoreError> {
         let after =
             before.map(|number| keys::build(&BuildId { repository: repository.clone(), number }).sort);
         let page = Page { after, order: Order::Descending, ..Page::of(keys::builds(repository), limit) };
-        Ok(self.page::<Build>(&page).await?.into_iter().map(|row| row.value).collect())
+        let Listed { rows, unreadable } = self.listed::<Build>(&page).await?;
+        Ok(BuildList { builds: rows.into_iter().map(|row| row.value).collect(), unreadable })
     }
 
     /// One build without its runs; `None` where there is none.
@@ -101,14 +129,34 @@ impl Controller {
     /// One build with its runs; `None` where there is none.
     pub async fn build(&self, id: &BuildId) -> Result<Option<BuildView>, StoreError> {
         let Some(build) = self.row::<Build>(keys::build(id)).await? else { return Ok(None) };
-        let Some(definition) = self.row::<BuildDefinition>(keys::build_definition(id)).await? else {
-            return Err(StoreError::Unreadable {
-                key: keys::build_definition(id),
-                why: "it is missing".to_owned(),
-            });
+        let definition_key = keys::build_definition(id);
+        let missing = |key| StoreError::Unreadable { key, why: "it is missing".to_owned() };
+        let definition = self.row::<BuildDefinition>(definition_key.clone()).await;
+        let definition = definition.and_then(|row| row.ok_or_else(|| missing(definition_key)));
+        let progress = self.row::<BuildProgress>(keys::build_progress(id)).await;
+        let runs = self.listed::<Run>(&Self::all_runs_of(id)).await?;
+        let ended = Page { prefix: keys::ended_prefix(id), ..Page::of(keys::ENDED_RUNS, MOST_ENDED) };
+        let ended = self.listed::<EndedRun>(&ended).await?;
+        let mut unreadable = Vec::new();
+        let mut readable = |error| match error {
+            StoreError::Unreadable { key, why } => {
+                unreadable.push(UnreadableRow { key, why });
+                Ok(())
+            }
+            error => Err(error),
         };
-        let runs = self.runs_of(id).await?.into_iter().map(|row| row.value).collect();
-        Ok(Some(BuildView { build: build.value, definition: definition.value, runs }))
+        let definition = match definition {
+            Ok(row) => row.value,
+            Err(error) => {
+                readable(error)?;
+                let (build, file) = (id.clone(), String::new());
+                BuildDefinition { build, description: None, file, jobs: Vec::new(), problems: Vec::new() }
+            }
+        };
+        progress.map(drop).or_else(&mut readable)?;
+        unreadable.extend(runs.unreadable.into_iter().chain(ended.unreadable));
+        let runs = runs.rows.into_iter().map(|row| row.value).collect();
+        Ok(Some(BuildView { build: build.value, definition, runs, unreadable }))
     }
 
     /// One run with its attempts; `None` where there is none.

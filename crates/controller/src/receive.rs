@@ -1,7 +1,7 @@
 //! Receive: what was seen of a repository's refs is folded into their rows, and each move becomes an event, in one
 //! commit. Nobody is told of a move before it is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use branchline_core::refs;
 use branchline_model::{
@@ -97,11 +97,14 @@ impl Controller {
             let Some(repository) = self.row::<Repository>(keys::repository(id)).await? else {
                 return Err(ObserveError::Unknown(id.clone()));
             };
-            let known = self.known_refs(id).await?;
+            let (known, unreadable) = self.known_refs(id).await?;
+            // Where such a ref was last seen, and how often it moved, is not known: it waits for its repair.
+            let mut seen = heads.refs.clone();
+            seen.retain(|(name, _)| !unreadable.contains(&name.to_string()));
             let snapshot = refs::Snapshot {
                 repository: &repository,
                 known: &known,
-                seen: &heads.refs,
+                seen: &seen,
                 default_branch: heads.default_branch.as_deref(),
             };
             let (plan, events) = refs::observe(&snapshot, self.clock.now());
@@ -116,20 +119,23 @@ impl Controller {
         Err(ControllerError::Contended { what: format!("the refs of {id}") }.into())
     }
 
+    /// The refs as they were last seen, and the names of those whose rows cannot be read.
     async fn known_refs(
         &self,
         id: &RepositoryId,
-    ) -> Result<BTreeMap<RefName, Versioned<Ref>>, branchline_ports::StoreError> {
-        let mut known = BTreeMap::new();
+    ) -> Result<(BTreeMap<RefName, Versioned<Ref>>, BTreeSet<String>), branchline_ports::StoreError> {
+        let (mut known, mut unreadable) = (BTreeMap::new(), BTreeSet::new());
         let mut after = None;
         loop {
             let page = Page { after, ..Page::of(keys::references(id), REFS_A_PAGE) };
-            let rows = self.page::<Ref>(&page).await?;
+            let listed = self.listed::<Ref>(&page).await?;
+            unreadable.extend(listed.unreadable.into_iter().map(|row| row.key.sort));
+            let rows = listed.rows;
             let more = rows.len() == REFS_A_PAGE;
             after = rows.last().map(|row| row.value.name.to_string());
             known.extend(rows.into_iter().map(|row| (row.value.name.clone(), row)));
             if !more {
-                return Ok(known);
+                return Ok((known, unreadable));
             }
         }
     }

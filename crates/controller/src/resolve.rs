@@ -2,6 +2,8 @@
 //! is decided; what fails is tried again, later each time, and never given up while it may pass: a machine may be offline for
 //! a night. Only an event whose commit or repository is gone is.
 
+use std::time::Duration;
+
 use branchline_core::intent::SpecFile;
 use branchline_core::{build, effect};
 use branchline_jobs_schema as schema;
@@ -13,6 +15,9 @@ use branchline_ports::{CheckoutError, CommitInfo, Page, PipelineFile, Ring, Stor
 
 use crate::commit::{MOST_TRIES, Outcome};
 use crate::{Controller, ControllerError};
+
+/// So long waits what needs a row that cannot be read.
+pub(crate) const UNREADABLE_AGAIN: Duration = Duration::from_secs(3_600);
 
 /// What became of an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +43,14 @@ pub enum Resolved {
     Unknown,
 }
 
+/// When an event was settled.
+enum Looked {
+    /// By this look, or not yet.
+    Now(Resolved),
+    /// By another, or there is none.
+    Before(Resolved),
+}
+
 impl Controller {
     /// The events that wait for their decision and are due, the earliest first.
     pub async fn due_events(&self, limit: usize) -> Result<Vec<PendingEvent>, StoreError> {
@@ -47,12 +60,49 @@ impl Controller {
         Ok(self.page::<PendingEvent>(&page).await?.into_iter().map(|row| row.value).collect())
     }
 
+    /// Decides an event that is due. One that needs a row that cannot be read is put off for an hour each time, so that
+    /// it stands in nobody's way.
+    pub async fn resolve_due(&self, due: &PendingEvent) -> Result<Resolved, ControllerError> {
+        let mut plan = Plan::default();
+        plan.delete(keys::pending_event(due.next_try, &due.event), Expectation::Any);
+        match self.settle_now(&due.event).await {
+            Ok(Looked::Now(resolved)) => Ok(resolved),
+            // It was decided under another time than it waits for here.
+            Ok(Looked::Before(resolved)) => {
+                self.commit(plan).await?;
+                Ok(resolved)
+            }
+            Err(error) if error.is_unreadable() => {
+                let next_try = self.clock.now().after(UNREADABLE_AGAIN);
+                plan.put(PendingEvent { next_try, ..due.clone() }, Expectation::Any);
+                self.commit(plan).await?;
+                Ok(Resolved::Pending { why: error.to_string() })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Decides an event, unless that was done before.
     pub async fn resolve(&self, key: &EventKey) -> Result<Resolved, ControllerError> {
-        let Some(event) = self.row::<Event>(keys::event(key)).await? else { return Ok(Resolved::Unknown) };
+        let (Looked::Now(resolved) | Looked::Before(resolved)) = self.settle_now(key).await?;
+        Ok(resolved)
+    }
+
+    async fn settle_now(&self, key: &EventKey) -> Result<Looked, ControllerError> {
+        let Some(event) = self.row::<Event>(keys::event(key)).await? else {
+            return Ok(Looked::Before(Resolved::Unknown));
+        };
         if let Some(resolved) = settled(&event.value.status) {
-            return Ok(resolved);
+            return Ok(Looked::Before(resolved));
         }
+        self.decide_pending(key, event).await.map(Looked::Now)
+    }
+
+    async fn decide_pending(
+        &self,
+        key: &EventKey,
+        event: Versioned<Event>,
+    ) -> Result<Resolved, ControllerError> {
         let Some(repository) = self.row::<Repository>(keys::repository(&event.value.repository)).await?
         else {
             let why = format!("the repository {} is not served any more", event.value.repository);

@@ -118,9 +118,13 @@ impl Controller {
         Err(ControllerError::Contended { what: what() }.into())
     }
 
-    /// Every run of a build, by index.
+    /// Every run of a build that can be read, by index.
     pub(crate) async fn runs_of(&self, id: &BuildId) -> Result<Vec<Versioned<Run>>, StoreError> {
-        let page = Page { prefix: keys::RUN_PREFIX.to_owned(), ..Page::of(keys::build_parts(id), MOST_RUNS) };
-        self.page::<Run>(&page).await
+        self.page::<Run>(&Self::all_runs_of(id)).await
+    }
+
+    /// The part of the store that holds every run of a build.
+    pub(crate) fn all_runs_of(id: &BuildId) -> Page {
+        Page { prefix: keys::RUN_PREFIX.to_owned(), ..Page::of(keys::build_parts(id), MOST_RUNS) }
     }
 }

@@ -1,9 +1,10 @@
 //! The tick: looks at everything that may be due. Invariant: with every bell lost, ticks alone bring all to rest; any
 //! number of them at once does no harm.
 
-use branchline_model::{Deadline, DeadlineKind, Expectation, PendingEvent, Plan, Stop, Timestamp, keys};
+use branchline_model::{Deadline, DeadlineKind, Expectation, Plan, Stop, Timestamp, keys};
 use branchline_ports::Page;
 
+use crate::resolve::UNREADABLE_AGAIN;
 use crate::{CancelError, Controller, ControllerError};
 
 /// So many due deadlines are looked at in one go.
@@ -36,10 +37,10 @@ impl Controller {
     /// Does whatever is due. One thing that fails does not keep the rest from being done.
     pub async fn tick(&self) -> Result<Ticked, ControllerError> {
         let mut ticked = Ticked::default();
-        for PendingEvent { event: key, .. } in self.due_events(EVENTS_AT_ONCE).await? {
+        for due in self.due_events(EVENTS_AT_ONCE).await? {
             ticked.events += 1;
-            if let Err(error) = self.resolve(&key).await {
-                tracing::warn!(event = %key, %error, "an event could not be resolved");
+            if let Err(error) = self.resolve_due(&due).await {
+                tracing::warn!(event = %due.event, %error, "an event could not be resolved");
             }
         }
         ticked.deadlines = self.pass_deadlines().await?;
@@ -48,18 +49,22 @@ impl Controller {
         Ok(ticked)
     }
 
-    /// Advances every build that has ended runs; answers how many builds.
+    /// Advances every build that has ended runs and can be read; answers how many builds.
     pub async fn advance(&self) -> Result<usize, ControllerError> {
-        let builds = self.builds_to_advance().await?;
+        let mut advanced = 0;
         let mut failure = None;
-        for build in &builds {
+        for build in self.builds_to_advance().await? {
             // What is wrong with one build is contained to it.
-            if let Err(error) = self.advance_build(build).await {
-                tracing::warn!(%build, %error, "a build could not be advanced");
-                failure = Some(error);
+            match self.advance_build(&build).await {
+                Ok(()) => advanced += 1,
+                Err(error) if error.is_unreadable() => {}
+                Err(error) => {
+                    tracing::warn!(%build, %error, "a build could not be advanced");
+                    failure = Some(error);
+                }
             }
         }
-        failure.map_or(Ok(builds.len()), Err)
+        failure.map_or(Ok(advanced), Err)
     }
 
     /// Acts on every deadline that has passed; answers how many.
@@ -68,15 +73,20 @@ impl Controller {
         let due =
             self.page::<Deadline>(&Page { until, ..Page::of(keys::DEADLINES, DEADLINES_AT_ONCE) }).await?;
         for row in &due {
+            let mut plan = Plan::default();
             match &row.value.of {
                 DeadlineKind::BuildTimeout { build } => {
                     match self.stop_build(build, &Stop::BuildTimedOut).await {
                         Ok(_) | Err(CancelError::AlreadyEnded { .. } | CancelError::NotFound { .. }) => {}
+                        // Kept for when it can be read again, and out of the way of others until then.
+                        Err(CancelError::Controller(error)) if error.is_unreadable() => {
+                            let at = self.clock.now().after(UNREADABLE_AGAIN);
+                            plan.put(Deadline { at, ..row.value.clone() }, Expectation::Any);
+                        }
                         Err(CancelError::Controller(error)) => return Err(error),
                     }
                 }
             }
-            let mut plan = Plan::default();
             plan.delete(keys::deadline(&row.value), Expectation::Any);
             self.commit(plan).await?;
         }

@@ -7,7 +7,7 @@ use branchline_model::{
     RunDefinitionRow, StepRecord, Timestamp, Versioned, WorkerId, keys,
 };
 use branchline_ports::{
-    ArtifactError, Assignment, Claimant, Lease, Page, ProtocolError, Ring, WorkerProtocol,
+    ArtifactError, Assignment, Claimant, Lease, Page, ProtocolError, Ring, StoreError, WorkerProtocol,
 };
 
 use crate::commit::{MOST_TRIES, Outcome};
@@ -99,7 +99,11 @@ impl WorkerProtocol for Controller {
         let mut assignments = Vec::with_capacity(rows.len());
         for row in rows {
             let attempt = row.value.attempt;
-            let run = self.row::<Run>(keys::run(&attempt.run)).await.map_err(unavailable)?;
+            let run = match self.row::<Run>(keys::run(&attempt.run)).await {
+                // Whether it is still held cannot be known.
+                Err(StoreError::Unreadable { .. }) => continue,
+                run => run.map_err(unavailable)?,
+            };
             let Some(run) = run.filter(|run| run.value.state.attempt() == Some(attempt.number)) else {
                 let mut plan = Plan::default();
                 plan.delete(keys::held_attempt(worker, &attempt), Expectation::Unchanged(row.version));

@@ -2,13 +2,35 @@
 //! of it has had; the queue's entry goes with the claim.
 
 use branchline_model::{
-    Attempt, AttemptId, Expectation, HeldAttempt, Plan, QueueEntry, Run, RunState, Timestamp, Versioned,
-    WorkerId, keys,
+    Attempt, AttemptId, EndReason, EndedRun, Expectation, HeldAttempt, Outcome, Plan, QueueEntry, Run,
+    RunState, Timestamp, Versioned, WorkerId, keys,
 };
 
+use crate::queue;
 use crate::transition::{self, Forbidden};
 
-/// Takes these runs for a worker. An entry whose run does not stand there any more is only removed.
+/// Whether a run waits at this very place.
+#[must_use]
+pub fn waits_at(run: &Versioned<Run>, entry: &Versioned<QueueEntry>) -> bool {
+    matches!(&run.value.state, RunState::Queued { place, .. } if *place == entry.value.place)
+}
+
+/// Ends a run that waits in a queue and cannot be carried out, since what it is to do is lost or cannot be understood.
+pub fn end_without_definition(run: &Versioned<Run>, now: Timestamp) -> Result<Plan, Forbidden> {
+    let mut plan = Plan::default();
+    queue::dequeue(&mut plan, &run.value);
+    let reason = EndReason::Unreadable {
+        what: format!("what it is to do (`{}`) cannot be read", keys::run_definition(&run.value.id)),
+    };
+    let outcome = Outcome::Errored;
+    let ended = RunState::Ended { outcome, reason: Some(reason), began_at: None, at: now };
+    plan.put(transition::change(&run.value, ended)?, Expectation::Unchanged(run.version));
+    plan.put(EndedRun { run: run.value.id.clone(), job: run.value.job.clone(), outcome }, Expectation::Any);
+    Ok(plan)
+}
+
+/// Takes these runs for a worker. An entry whose run does not stand there any more, or cannot be read, is only removed, so that
+/// it stands in nobody's way: the place is known to the run.
 pub fn claim(
     waiting: &[(Versioned<QueueEntry>, Option<Versioned<Run>>)],
     worker: &WorkerId,
@@ -20,7 +42,7 @@ pub fn claim(
         let key = keys::queue_entry(&entry.value.lane(), &entry.value.place);
         plan.delete(key, Expectation::Unchanged(entry.version));
         let Some(run) = run else { continue };
-        if !matches!(&run.value.state, RunState::Queued { place, .. } if *place == entry.value.place) {
+        if !waits_at(run, entry) {
             continue;
         }
         let number = run.value.attempts + 1;

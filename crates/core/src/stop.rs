@@ -2,8 +2,8 @@
 //! with the worker's word, never as passed.
 
 use branchline_model::{
-    Build, BuildDefinition, BuildProgress, BuildState, Effect, EndedRun, Expectation, JobProgress, Plan, Run,
-    RunState, Stop, Timestamp, Versioned,
+    Build, BuildDefinition, BuildProgress, BuildState, Effect, EndedRun, Expectation, JobProgress, Outcome,
+    Plan, Run, RunState, Stop, Timestamp, Versioned,
 };
 
 use crate::advance;
@@ -20,7 +20,7 @@ pub struct Snapshot<'a> {
     pub progress: &'a Versioned<BuildProgress>,
     /// What it does.
     pub definition: &'a BuildDefinition,
-    /// Every run of it.
+    /// Every run of it that can be read.
     pub runs: &'a [Versioned<Run>],
 }
 
@@ -40,6 +40,12 @@ pub fn build(snapshot: &Snapshot<'_>, stop: &Stop, now: Timestamp) -> Result<Pla
         }
         if let Some(outcome) = end_or_tell(&mut plan, run, stop, now)? {
             progress.ended.insert(run.value.job.clone(), JobProgress { outcome });
+        }
+    }
+    // A run that cannot be read cannot be told, nor waited for: its job counts as errored.
+    for job in &snapshot.definition.jobs {
+        if !snapshot.runs.iter().any(|run| run.value.id == job.run) {
+            progress.ended.entry(job.name.clone()).or_insert(JobProgress { outcome: Outcome::Errored });
         }
     }
     advance::write(&mut plan, &build, snapshot.progress, snapshot.definition, progress, now);

@@ -123,6 +123,11 @@ pub enum EndReason {
         /// How many it has.
         length: u64,
     },
+    /// A row that it cannot go on without is lost or cannot be understood.
+    Unreadable {
+        /// Which, in words and with its key.
+        what: String,
+    },
     /// Of a build: these jobs did not pass.
     JobsFailed {
         /// The jobs, in the order of the file; at most ten.
@@ -148,6 +153,7 @@ impl fmt::Display for EndReason {
             Self::LogIncomplete { stored, length } => {
                 write!(f, "its log is incomplete: {stored} of {length} bytes could be stored")
             }
+            Self::Unreadable { what } => write!(f, "what is stored of it is damaged: {what}"),
             Self::JobsFailed { jobs, more } => {
                 let names: Vec<String> = jobs.iter().map(|job| format!("`{job}`")).collect();
                 write!(f, "{} did not pass", names.join(", "))?;

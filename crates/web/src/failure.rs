@@ -87,7 +87,10 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable { .. } => Self::unavailable(error),
-            StoreError::Unreadable { .. } | StoreError::Refused { .. } => Self::defect(error),
+            StoreError::Unreadable { .. } => {
+                Self::new(StatusCode::CONFLICT, "unreadable", error.to_string()).hint(page::words::DOCTOR)
+            }
+            StoreError::Refused { .. } => Self::defect(error),
         }
     }
 }

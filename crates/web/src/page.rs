@@ -16,4 +16,4 @@ pub(crate) mod run;
 mod sentence;
 mod status;
 pub(crate) mod trouble;
-mod words;
+pub(crate) mod words;

@@ -18,7 +18,7 @@ use branchline_ports::{
     Assignment, Bell, Claimant, Clock, LaunchError, Launcher, ProtocolError, Ring, Store, WorkerProtocol,
 };
 use branchline_store::MemoryStore;
-use branchline_testkit::SteppedClock;
+use branchline_testkit::{PoisonedStore, SteppedClock};
 
 /// Nobody hears it.
 struct DeafBell;
@@ -49,6 +49,7 @@ pub struct House {
     pub controller: Controller,
     pub clock: Arc<SteppedClock>,
     pub orders: Arc<Orders>,
+    pub store: Arc<PoisonedStore>,
     pub repository: RepositoryId,
     folder: tempfile::TempDir,
 }
@@ -73,13 +74,13 @@ impl House {
             std::fs::write(path.join(format!(".branchline/{name}.yaml")), text).unwrap();
         }
         commit(&path, "First");
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let store = Arc::new(PoisonedStore::over(Arc::new(MemoryStore::new())));
         let clock = Arc::new(SteppedClock::at(Timestamp(1_800_000_000_000)));
         let orders = Arc::new(Orders::default());
         let network = Network::default();
         let cache = Cache::open(folder.path().join("git"), network.clone()).unwrap();
         let controller = Controller::new(Ports {
-            store,
+            store: Arc::clone(&store) as Arc<dyn Store>,
             artifacts: Arc::new(FolderArtifacts::open(folder.path().join("logs")).unwrap()),
             checkout: Arc::new(GitCheckout::new(cache, network, Sources::default())),
             launcher: Arc::clone(&orders) as Arc<dyn Launcher>,
@@ -89,7 +90,7 @@ impl House {
         });
         let text = path.to_str().unwrap();
         let repository = controller.add_repository(&RepositoryName::new(text), text).await.unwrap();
-        Self { controller, clock, orders, repository, folder }
+        Self { controller, clock, orders, store, repository, folder }
     }
 
     pub fn path(&self) -> std::path::PathBuf {

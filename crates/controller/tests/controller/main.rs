@@ -6,3 +6,4 @@
 mod accepted;
 mod carried_out;
 mod house;
+mod poisoned;

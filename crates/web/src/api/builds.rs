@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use branchline_controller::Cancelled;
+use branchline_controller::{BuildList, Cancelled};
 use serde::Deserialize;
 
 use super::{convert, json};
@@ -36,12 +36,13 @@ pub(crate) async fn list(
     if app.controller.repository(&id).await?.is_none() {
         return Err(Failure::no_repository(&id));
     }
-    let rows = app.controller.builds(&id, before, limit).await?;
+    let BuildList { builds: rows, unreadable } = app.controller.build_list(&id, before, limit).await?;
     let oldest = rows.last().map(|row| row.id.number);
     let now = app.clock.now();
     Ok(Json(json::Builds {
         before: oldest.filter(|number| rows.len() == limit && *number > 1),
         builds: rows.iter().map(|row| convert::build(row, now)).collect(),
+        unreadable: unreadable.iter().map(convert::unreadable).collect(),
     }))
 }
 

@@ -82,7 +82,7 @@ pub(crate) fn build(row: &model::Build, now: Timestamp) -> json::Build {
 }
 
 pub(crate) fn build_details(view: &BuildView, now: Timestamp) -> json::BuildDetails {
-    let BuildView { build: row, definition, runs } = view;
+    let BuildView { build: row, definition, runs, unreadable } = view;
     json::BuildDetails {
         build: build(row, now),
         description: definition.description.clone(),
@@ -90,7 +90,12 @@ pub(crate) fn build_details(view: &BuildView, now: Timestamp) -> json::BuildDeta
         jobs: definition.jobs.iter().map(job).collect(),
         runs: runs.iter().map(|row| run(row, now)).collect(),
         problems: definition.problems.iter().map(problem).collect(),
+        unreadable: unreadable.iter().map(self::unreadable).collect(),
     }
+}
+
+pub(crate) fn unreadable(row: &model::UnreadableRow) -> json::Unreadable {
+    json::Unreadable { key: row.key.to_string(), why: row.why.clone() }
 }
 
 fn job(row: &model::JobDefinition) -> json::Job {

@@ -74,6 +74,18 @@ pub struct Builds {
     pub builds: Vec<Build>,
     /// What to give as `before` for older ones; none where there are none.
     pub before: Option<u64>,
+    /// Builds that are stored and cannot be read.
+    #[serde(default)]
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Something that is stored and cannot be read, or is missing. `branchline doctor` says what can be done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unreadable {
+    /// Where it is stored.
+    pub key: String,
+    /// What is wrong with it.
+    pub why: String,
 }
 
 /// A build.
@@ -148,6 +160,9 @@ pub struct BuildDetails {
     pub runs: Vec<Run>,
     /// What is wrong with the file.
     pub problems: Vec<Problem>,
+    /// What belongs to it and cannot be read.
+    #[serde(default)]
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// A job.

@@ -33,6 +33,8 @@ struct BuildPage {
     stopping: bool,
     can_cancel: bool,
     reason: Option<String>,
+    /// What belongs to it and cannot be read.
+    unreadable: Vec<String>,
     description: Option<String>,
     pipeline: String,
     file: String,
@@ -95,7 +97,7 @@ pub(crate) async fn show(
 }
 
 fn build_page(app: &App, view: &BuildView, repository: String) -> BuildPage {
-    let BuildView { build, definition, runs } = view;
+    let BuildView { build, definition, runs, unreadable } = view;
     let now = app.clock.now();
     let frame = Frame::new(app, words::build_title(build.id.number, build.pipeline.as_str()));
     let has_ended = build.state.has_ended();
@@ -119,6 +121,7 @@ fn build_page(app: &App, view: &BuildView, repository: String) -> BuildPage {
             BuildState::Ended { reason, .. } => reason.as_ref().map(ToString::to_string),
             BuildState::Waiting | BuildState::Running { .. } => None,
         },
+        unreadable: words::unreadable_rows(unreadable),
         description: definition.description.clone(),
         pipeline: build.pipeline.to_string(),
         file: definition.file.clone(),
@@ -146,20 +149,23 @@ fn build_page(app: &App, view: &BuildView, repository: String) -> BuildPage {
 /// The runs in the order of the jobs, which is the graph's too.
 fn run_lines(view: &BuildView, now: Timestamp) -> Vec<RunLine> {
     let by_id: HashMap<_, _> = view.runs.iter().map(|run| (&run.id, run)).collect();
-    view.definition
-        .jobs
-        .iter()
-        .filter_map(|job| by_id.get(&job.run).map(|run| (job, *run)))
+    let jobs = &view.definition.jobs;
+    let of_jobs = jobs.iter().filter_map(|job| by_id.get(&job.run).map(|run| (Some(job), *run)));
+    // Where the definition cannot be read, the runs can all the same.
+    let others = view.runs.iter().filter(|_| jobs.is_empty()).map(|run| (None, run));
+    of_jobs
+        .chain(others)
         .take(MOST_RUNS)
         .map(|(job, run)| {
             let status = status::run(run.state.status());
+            let needs = job.map(|job| job.needs.iter().map(ToString::to_string).collect::<Vec<_>>());
             RunLine {
                 path: run_path(&run.id),
-                job: job.name.to_string(),
-                label: words::graph_node(job.name.as_str(), status.word),
+                job: run.job.to_string(),
+                label: words::graph_node(run.job.as_str(), status.word),
                 status,
-                needs: job.needs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-                may_fail: job.allow_failure,
+                needs: needs.unwrap_or_default().join(", "),
+                may_fail: job.is_some_and(|job| job.allow_failure),
                 reason: run_reason(run),
                 took: run_took(run, now),
             }

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use branchline_controller::BuildList;
 use branchline_model::{Build, BuildState, BuildStatus, Timestamp};
 use serde::Deserialize;
 
@@ -32,6 +33,8 @@ struct RepositoryPage {
     name: String,
     trouble: Option<String>,
     builds: Vec<BuildLine>,
+    /// Builds that cannot be read.
+    unreadable: Vec<String>,
     is_first: bool,
     older: Option<u64>,
     idempotency_key: String,
@@ -85,7 +88,7 @@ pub(crate) async fn show(
     Asked(Which { before }): Asked<Which>,
 ) -> Result<Response, Failure> {
     let view = app.controller.repository(&id).await?.ok_or_else(|| Failure::no_repository(&id))?;
-    let rows = app.controller.builds(&id, before, BUILDS).await?;
+    let BuildList { builds: rows, unreadable } = app.controller.build_list(&id, before, BUILDS).await?;
     let now = app.clock.now();
     let frame = Frame::new(&app, view.repository.name.as_str());
     // What is new comes first: on the pages of older builds nothing changes that is worth a look.
@@ -98,6 +101,7 @@ pub(crate) async fn show(
         trouble: trouble(&view, now),
         older: rows.last().map(|row| row.id.number).filter(|number| rows.len() == BUILDS && *number > 1),
         builds: rows.iter().map(|row| BuildLine::new(row, now)).collect(),
+        unreadable: words::unreadable_rows(&unreadable),
         is_first: before.is_none(),
         idempotency_key: app.clock.fresh_id(),
     })

@@ -74,6 +74,17 @@ pub(crate) const LOGIN_FIELD: &str = "Access token";
 pub(crate) const BACK: &str = "Back to the repositories";
 pub(crate) const FAILURE_ID: &str = "The server's log says why, under";
 
+/// What to do about rows that cannot be read.
+pub(crate) const UNREADABLE: &str = "What is stored is damaged.";
+
+/// Rows that cannot be read, each with what is wrong and what to do.
+pub(crate) fn unreadable_rows(rows: &[branchline_model::UnreadableRow]) -> Vec<String> {
+    rows.iter().map(|row| format!("The row `{}` cannot be read: {}. {}", row.key, row.why, DOCTOR)).collect()
+}
+
+/// What helps against damaged rows.
+pub(crate) const DOCTOR: &str = "On the controller's machine `branchline doctor` says what can be done.";
+
 /// A duration, short: `340 ms`, `12 s`, `3 min 5 s`, `2 h 0 min`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();

@@ -1,0 +1,227 @@
+//! A row that cannot be understood is contained to the build it belongs to: others go on, and that one says what is wrong.
+//! One test for each partition that builds share.
+
+use branchline_model::{
+    Actor, AttemptEnd, EndReason, Key, LaneId, Outcome, PoolName, RefName, Row, RunState, Wants, WorkerId,
+    keys,
+};
+use branchline_ports::{Page, Store, StoreError, WorkerProtocol};
+
+use crate::house::{House, worker};
+
+const CI: &str = "{on: {push: {}, manual: true}, timeout: 1h, jobs: {a: {process: true, steps: ['true']}}}";
+
+/// Three builds, each of one run that waits in the queue.
+async fn three() -> House {
+    let house = House::with(&[("ci", CI)]).await;
+    house.look().await;
+    for key in ["second", "third"] {
+        house.start("ci", Some(key)).await.unwrap();
+    }
+    house
+}
+
+async fn page(house: &House, partition: &str) -> Vec<Row> {
+    let page = house.store.page(&Page::of(partition, 100)).await.unwrap();
+    page.into_iter().map(|row| row.value).collect()
+}
+
+/// The row of a partition that says that it is of this build.
+async fn key_of(house: &House, partition: &str, build: u64) -> Key {
+    let mark = format!("{}", house.id(build));
+    let rows = page(house, partition).await;
+    let row =
+        rows.iter().find(|row| format!("{row:?}").contains(&mark) || row.key().to_string().contains(&mark));
+    row.unwrap_or_else(|| panic!("{partition} has no row of {mark}: {rows:?}")).key()
+}
+
+/// The lane in which everything of these tests waits.
+fn lane(house: &House) -> LaneId {
+    LaneId { pool: PoolName::new("default"), wants: Wants::default(), repository: house.repository.clone() }
+}
+
+/// Everything that can still be claimed passes.
+async fn work(house: &House) {
+    for assignment in house.claim(10).await {
+        house.carry_out(&assignment, AttemptEnd::Passed).await.unwrap();
+    }
+    house.rest().await;
+}
+
+async fn statuses(house: &House) -> Vec<&'static str> {
+    house.builds().await.iter().map(|build| build.state.status().word()).collect()
+}
+
+#[tokio::test]
+async fn a_poisoned_place_at_the_head_of_a_queue_lets_the_others_by() {
+    let house = three().await;
+    let run = house.view(1).await.runs.remove(0);
+    let RunState::Queued { place, .. } = run.state else { panic!("{run:?}") };
+    house.store.poison(keys::queue_entry(&lane(&house), &place));
+    let first = house.claim(1).await;
+    assert_eq!(first.len(), 1, "a claim of one takes the next");
+    house.carry_out(&first[0], AttemptEnd::Passed).await.unwrap();
+    work(&house).await;
+    assert_eq!(statuses(&house).await, ["running", "passed", "passed"]);
+}
+
+#[tokio::test]
+async fn a_poisoned_lane_or_demand_is_made_anew_by_who_queues_next() {
+    let house = three().await;
+    let lane = lane(&house);
+    house.store.poison(keys::lane(&lane));
+    house.store.poison(keys::demand(&lane.pool, &lane.wants));
+    assert!(house.claim(10).await.is_empty());
+    house.start("ci", Some("fourth")).await.unwrap();
+    work(&house).await;
+    assert_eq!(statuses(&house).await, ["passed"; 4]);
+}
+
+#[tokio::test]
+async fn of_three_runs_that_wait_the_two_that_can_be_read_are_claimed() {
+    let house = three().await;
+    house.store.poison(keys::run(&house.view(1).await.runs[0].id));
+    let taken = house.claim(3).await;
+    assert_eq!(taken.len(), 2);
+    let view = house.view(1).await;
+    assert_eq!((view.runs.len(), view.unreadable.len()), (0, 1));
+    assert!(page(&house, &keys::queue(&lane(&house))).await.is_empty(), "it stands in nobody's way");
+    house.controller.cancel_build(&house.id(1), &Actor::new("ann")).await.unwrap();
+    assert_eq!(house.status(1).await, "cancelled", "a build with a run that cannot be read can be ended");
+}
+
+#[tokio::test]
+async fn a_run_whose_definition_cannot_be_read_ends_with_that_reason_when_its_turn_comes() {
+    let house = three().await;
+    house.store.poison(keys::run_definition(&house.view(1).await.runs[0].id));
+    work(&house).await;
+    assert_eq!(statuses(&house).await, ["errored", "passed", "passed"]);
+    let RunState::Ended { outcome, reason, .. } = house.view(1).await.runs.remove(0).state else { panic!() };
+    let Some(EndReason::Unreadable { what }) = reason else { panic!("{reason:?}") };
+    assert!(outcome == Outcome::Errored && what.contains("definition"), "{what}");
+}
+
+#[tokio::test]
+async fn a_poisoned_pending_event_or_event_keeps_no_other_from_its_build() {
+    let house = House::with(&[("ci", CI)]).await;
+    house.look().await;
+    house.commit("Pending, unreadable");
+    house.controller.observe(&house.repository, None).await.unwrap();
+    let pending = house.controller.due_events(10).await.unwrap().remove(0);
+    house.store.poison(keys::pending_event(pending.next_try, &pending.event));
+    house.step(1);
+    house.commit("Its event is unreadable");
+    house.controller.observe(&house.repository, None).await.unwrap();
+    let pending = house.controller.due_events(10).await.unwrap().remove(0);
+    house.store.poison(keys::event(&pending.event));
+    house.step(1);
+    house.commit("Good");
+    house.look().await;
+    let builds = house.builds().await;
+    assert_eq!(builds.iter().map(|build| build.subject.as_str()).collect::<Vec<_>>(), ["First", "Good"]);
+    assert!(house.controller.due_events(10).await.unwrap().is_empty(), "it is looked at again in an hour");
+    let error = house.controller.event(&pending.event).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unreadable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_poisoned_end_of_a_run_keeps_no_other_from_being_folded_in() {
+    let house = three().await;
+    let taken = house.claim(3).await;
+    for assignment in &taken {
+        house.carry_out(assignment, AttemptEnd::Passed).await.unwrap();
+    }
+    house.store.poison(key_of(&house, keys::ENDED_RUNS, 1).await);
+    house.rest().await;
+    assert_eq!(statuses(&house).await, ["running", "passed", "passed"]);
+    let unreadable = house.view(1).await.unreadable;
+    assert_eq!(unreadable[0].key.partition, keys::ENDED_RUNS);
+}
+
+#[tokio::test]
+async fn a_build_whose_own_rows_cannot_be_read_is_not_advanced_and_says_why() {
+    let house = three().await;
+    let definition = keys::build_definition(&house.id(1));
+    house.store.poison(definition.clone());
+    house.store.poison(keys::build_progress(&house.id(2)));
+    work(&house).await;
+    assert_eq!(statuses(&house).await, ["running", "running", "passed"]);
+    let view = house.view(1).await;
+    assert_eq!((view.unreadable[0].key.clone(), view.runs.len()), (definition, 1));
+    assert_eq!(house.view(2).await.unreadable.len(), 1);
+}
+
+#[tokio::test]
+async fn a_poisoned_build_is_listed_as_such_beside_the_others() {
+    let house = three().await;
+    house.store.poison(keys::build(&house.id(2)));
+    work(&house).await;
+    assert_eq!(statuses(&house).await, ["passed", "passed"]);
+    let list = house.controller.build_list(&house.repository, None, 1).await.unwrap();
+    assert_eq!((list.builds[0].id.number, list.unreadable.len()), (3, 0));
+    let list = house.controller.build_list(&house.repository, Some(3), 1).await.unwrap();
+    assert_eq!((list.builds[0].id.number, &list.unreadable[0].key), (1, &keys::build(&house.id(2))));
+    let error = house.controller.build(&house.id(2)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unreadable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_poisoned_deadline_or_build_keeps_no_other_from_timing_out() {
+    let house = three().await;
+    house.store.poison(key_of(&house, keys::DEADLINES, 1).await);
+    house.store.poison(keys::build_definition(&house.id(2)));
+    house.step(3_601);
+    house.rest().await;
+    assert_eq!(statuses(&house).await, ["running", "running", "timed_out"]);
+}
+
+#[tokio::test]
+async fn a_poisoned_effect_keeps_no_other_from_being_performed() {
+    let house = three().await;
+    house.claim(3).await;
+    for number in 1..=3 {
+        house.controller.cancel_build(&house.id(number), &Actor::new("ann")).await.unwrap();
+    }
+    house.store.poison(key_of(&house, keys::PENDING_EFFECTS, 1).await);
+    house.rest().await;
+    let told = house.orders.told.lock().unwrap().clone();
+    assert_eq!(told.iter().map(|attempt| attempt.run.build.number).collect::<Vec<_>>(), [2, 3]);
+}
+
+#[tokio::test]
+async fn a_poisoned_held_attempt_or_run_keeps_no_other_from_its_worker() {
+    let house = three().await;
+    house.claim(3).await;
+    house.store.poison(key_of(&house, &keys::held_attempts(&worker()), 1).await);
+    house.store.poison(keys::run(&house.view(2).await.runs[0].id));
+    let held = house.controller.held(&WorkerId::new("worker")).await.unwrap();
+    assert_eq!(held.iter().map(|one| one.lease.attempt.run.build.number).collect::<Vec<_>>(), [3]);
+    assert_eq!(page(&house, &keys::held_attempts(&worker())).await.len(), 3, "none of them is forgotten");
+}
+
+#[tokio::test]
+async fn a_poisoned_repository_or_trouble_hides_no_other() {
+    let house = three().await;
+    let other =
+        house.controller.add_repository(&branchline_model::RepositoryName::new("other"), "/x").await.unwrap();
+    house.controller.record_trouble(&other, "gone", branchline_model::Timestamp(0)).await.unwrap();
+    house.store.poison(keys::trouble(&other));
+    house.store.poison(keys::repository(&house.repository));
+    let ids: Vec<_> =
+        house.controller.repositories().await.unwrap().into_iter().map(|view| view.repository.id).collect();
+    assert_eq!(ids, [other]);
+}
+
+#[tokio::test]
+async fn a_poisoned_ref_keeps_no_other_from_being_seen() {
+    let house = three().await;
+    crate::house::git(&house.path(), &["branch", "other"]);
+    house.look().await;
+    let main: RefName = "refs/heads/main".parse().unwrap();
+    house.store.poison(keys::reference(&house.repository, &main));
+    house.commit("On main, which cannot be seen");
+    crate::house::git(&house.path(), &["branch", "third"]);
+    house.look().await;
+    let newest = house.builds().await.pop().unwrap();
+    assert_eq!(newest.ref_name.to_string(), "refs/heads/third");
+}
