@@ -63,8 +63,8 @@ impl Controller {
             let runs = self.rows::<Run>(&run_keys).await.map_err(unavailable)?;
             let waiting = looked.entries.into_iter().zip(runs).collect();
             let (waiting, mut definitions) = self.with_definitions(waiting).await?;
-            let (plan, taken) =
-                claim::claim(&waiting, &claimant.worker, self.clock.now()).map_err(unavailable)?;
+            let (plan, taken) = claim::claim(&waiting, &claimant.worker, self.clock.now(), &self.leases)
+                .map_err(unavailable)?;
             // Read before the claim is committed: what was claimed is always handed out.
             let assign = |attempt: &AttemptId| {
                 let definition = definitions.remove(&attempt.run)?;

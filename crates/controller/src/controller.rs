@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use branchline_core::lease;
 use branchline_model::{Key, Row, UnreadableRow, Versioned};
 use branchline_ports::{Artifacts, Bell, Checkout, Clock, Launcher, Page, Store, StoreError};
 
@@ -23,6 +24,7 @@ pub struct Controller {
     /// The rows that were said to be unreadable, so that each is said once.
     pub(crate) complained: Arc<Mutex<BTreeSet<Key>>>,
     pub(crate) hints: Arc<ClaimHints>,
+    pub(crate) leases: lease::Policy,
 }
 
 /// So many complaints are remembered; beyond that, they are made again.
@@ -53,7 +55,14 @@ impl Controller {
         let Ports { store, artifacts, checkout, launcher, bell, clock, page_address } = ports;
         let (page_address, complained) = (page_address.map(Into::into), Arc::default());
         let hints = Arc::new(ClaimHints::new(clock.now()));
-        Self { store, artifacts, checkout, launcher, bell, clock, page_address, complained, hints }
+        let leases = lease::Policy::default();
+        Self { store, artifacts, checkout, launcher, bell, clock, page_address, complained, hints, leases }
+    }
+
+    /// With other times for its leases.
+    #[must_use]
+    pub fn with_leases(self, leases: lease::Policy) -> Self {
+        Self { leases, ..self }
     }
 
     /// One row of a known kind; an error where it is there and cannot be understood.
@@ -64,11 +73,19 @@ impl Controller {
         let keys = [key];
         let row = self.store.read(&keys).await?.pop().flatten();
         let [key] = keys;
-        let unreadable = |unreadable: UnreadableRow| {
+        self.needed(&key, row)
+    }
+
+    /// The row as the kind that its key promises, for who cannot do without it; an error where it cannot be understood.
+    pub(crate) fn needed<T: TryFrom<Row, Error = Row>>(
+        &self,
+        key: &Key,
+        row: Option<Versioned<Row>>,
+    ) -> Result<Option<Versioned<T>>, StoreError> {
+        row.map(|row| typed(key, row)).transpose().map_err(|unreadable| {
             self.complain(&unreadable);
             StoreError::Unreadable { key: unreadable.key, why: unreadable.why }
-        };
-        row.map(|row| typed(&key, row)).transpose().map_err(unreadable)
+        })
     }
 
     /// Rows of a known kind, in the order of their keys. One that cannot be understood is `None`, as if it were not there:

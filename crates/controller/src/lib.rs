@@ -10,6 +10,8 @@ mod commit;
 mod controller;
 mod directory;
 mod hints;
+mod lease;
+mod lost;
 mod perform;
 mod read;
 mod receive;

@@ -2,7 +2,7 @@
 
 use branchline_core::effect;
 use branchline_model::{Effect, Expectation, PendingEffect, Plan, Versioned, keys};
-use branchline_ports::{Page, StoreError};
+use branchline_ports::{Page, Ring, StoreError};
 
 use crate::Controller;
 
@@ -53,6 +53,11 @@ impl Controller {
         match effect {
             Effect::Stop { attempt, worker, stop } => {
                 self.launcher.stop(worker, attempt, stop).await.map_err(|error| error.to_string())
+            }
+            Effect::CloseLog { attempt } => {
+                self.artifacts.close_log(attempt).await.map_err(|error| error.to_string())?;
+                self.bell.ring(Ring::LogGrew(attempt.clone()));
+                Ok(())
             }
         }
     }

@@ -108,7 +108,7 @@ impl Controller {
                 return Ok(Cancelled::Stopping);
             }
             let plan = stop::run(&run, &why, self.clock.now()).map_err(ControllerError::from)?;
-            let waits_for_worker = !plan.effects.is_empty();
+            let waits_for_worker = run.value.state.attempt().is_some();
             if let Outcome::Done = self.commit(plan).await? {
                 self.bell.ring(Ring::BuildChanged(id.build.clone()));
                 self.bell.ring(Ring::EndedRuns);

@@ -23,6 +23,8 @@ pub struct Ticked {
     pub effects: usize,
     /// Deadlines that had passed.
     pub deadlines: usize,
+    /// Leases that ended or got a later end.
+    pub leases: usize,
 }
 
 impl Ticked {
@@ -43,6 +45,7 @@ impl Controller {
                 tracing::warn!(event = %due.event, %error, "an event could not be resolved");
             }
         }
+        ticked.leases = self.pass_leases().await?;
         ticked.deadlines = self.pass_deadlines().await?;
         ticked.builds = self.advance().await?;
         ticked.effects = self.perform().await?;
@@ -86,6 +89,14 @@ impl Controller {
                         Err(CancelError::Controller(error)) => return Err(error),
                     }
                 }
+                DeadlineKind::Retry { run } => match self.take_place(run, &row.value).await {
+                    Ok(()) => {}
+                    Err(error) if error.is_unreadable() => {
+                        let at = self.clock.now().after(UNREADABLE_AGAIN);
+                        plan.put(Deadline { at, ..row.value.clone() }, Expectation::Any);
+                    }
+                    Err(error) => return Err(error),
+                },
             }
             plan.delete(keys::deadline(&row.value), Expectation::Any);
             self.commit(plan).await?;

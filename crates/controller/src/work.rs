@@ -1,13 +1,13 @@
 //! What workers say. Invariant: a word counts only from who holds the lease; each may be said again.
 
 use async_trait::async_trait;
-use branchline_core::attempt::{self, Refused};
+use branchline_core::attempt::{self, Finishing, Refused};
 use branchline_model::{
-    Attempt, AttemptId, AttemptProgress, AttemptReport, Expectation, HeldAttempt, LineTime, Plan, Run,
-    RunDefinitionRow, StepRecord, Timestamp, Versioned, WorkerId, keys,
+    Attempt, AttemptEnd, AttemptId, AttemptProgress, AttemptReport, Expectation, HeldAttempt, LineTime, Plan,
+    Run, RunDefinition, RunDefinitionRow, StepRecord, Timestamp, Versioned, WorkerId, keys,
 };
 use branchline_ports::{
-    ArtifactError, Assignment, Claimant, Lease, Page, ProtocolError, Ring, StoreError, WorkerProtocol,
+    ArtifactError, Assignment, Claimant, Heard, Lease, Page, ProtocolError, Ring, StoreError, WorkerProtocol,
 };
 
 use crate::commit::{MOST_TRIES, Outcome};
@@ -20,14 +20,15 @@ pub(crate) fn unavailable(error: impl Into<ControllerError>) -> ProtocolError {
     ProtocolError::Unavailable { why: error.into().to_string() }
 }
 
-fn refused(attempt: &AttemptId, refused: Refused) -> ProtocolError {
+pub(crate) fn refused(attempt: &AttemptId, refused: Refused) -> ProtocolError {
     match refused {
         Refused::Fenced { why } => ProtocolError::Fenced { attempt: attempt.clone(), why },
+        Refused::Lost => ProtocolError::Fenced { attempt: attempt.clone(), why: "it was lost".to_owned() },
         Refused::Forbidden(defect) => unavailable(defect),
     }
 }
 
-fn gone(attempt: &AttemptId) -> ProtocolError {
+pub(crate) fn gone(attempt: &AttemptId) -> ProtocolError {
     ProtocolError::Fenced { attempt: attempt.clone(), why: "there is no such attempt".to_owned() }
 }
 
@@ -62,6 +63,28 @@ impl Controller {
         run.ok_or_else(|| gone(&lease.attempt))
     }
 
+    /// All that the last word about an attempt is decided on.
+    async fn ended(&self, lease: &Lease, report: &AttemptReport) -> Result<Ended, ProtocolError> {
+        let keys = [
+            keys::run(&lease.attempt.run),
+            keys::attempt(&lease.attempt),
+            keys::held_attempt(&lease.worker, &lease.attempt),
+            keys::run_definition(&lease.attempt.run),
+        ];
+        // What passed is not tried again, whatever its definition says.
+        let wanted = if report.end == AttemptEnd::Passed { keys.len() - 1 } else { keys.len() };
+        let wanted = keys.get(..wanted).unwrap_or(&keys);
+        let mut rows = self.store.read(wanted).await.map_err(unavailable)?.into_iter();
+        let [run, attempt, held, definition] = keys;
+        let mut next = || rows.next().flatten();
+        let run = self.needed(&run, next()).map_err(unavailable)?;
+        let attempt = self.needed(&attempt, next()).map_err(unavailable)?;
+        let held = self.needed(&held, next()).map_err(unavailable)?;
+        let definition = self.needed::<RunDefinitionRow>(&definition, next()).map_err(unavailable)?;
+        let (Some(run), Some(attempt)) = (run, attempt) else { return Err(gone(&lease.attempt)) };
+        Ok(Ended { run, attempt, held, definition: definition.map(|row| row.value.0) })
+    }
+
     fn artifact(error: ArtifactError) -> ProtocolError {
         match error {
             ArtifactError::Gap { attempt, stored, .. } => ProtocolError::LogGap { attempt, stored },
@@ -75,8 +98,12 @@ impl Controller {
     }
 }
 
-fn held(lease: &Lease) -> HeldAttempt {
-    HeldAttempt { worker: lease.worker.clone(), attempt: lease.attempt.clone() }
+/// An attempt that has ended, with all that belongs to it.
+struct Ended {
+    run: Versioned<Run>,
+    attempt: Versioned<Attempt>,
+    held: Option<Versioned<HeldAttempt>>,
+    definition: Option<RunDefinition>,
 }
 
 #[async_trait]
@@ -97,20 +124,28 @@ impl WorkerProtocol for Controller {
         let page = Page::of(keys::held_attempts(worker), MOST_HELD);
         let rows = self.page::<HeldAttempt>(&page).await.map_err(unavailable)?;
         let mut assignments = Vec::with_capacity(rows.len());
-        for row in rows {
+        let lease = |row: &Versioned<HeldAttempt>| Lease {
+            attempt: row.value.attempt.clone(),
+            worker: worker.clone(),
+        };
+        let leases: Vec<_> = rows.iter().map(lease).collect();
+        for ((row, lease), found) in rows.into_iter().zip(&leases).zip(self.find(&leases).await?) {
             let attempt = row.value.attempt;
-            let run = match self.row::<Run>(keys::run(&attempt.run)).await {
+            let found = match found {
                 // Whether it is still held cannot be known.
                 Err(StoreError::Unreadable { .. }) => continue,
-                run => run.map_err(unavailable)?,
+                found => found.map_err(unavailable)?,
             };
-            let Some(run) = run.filter(|run| run.value.state.attempt() == Some(attempt.number)) else {
-                let mut plan = Plan::default();
-                plan.delete(keys::held_attempt(worker, &attempt), Expectation::Unchanged(row.version));
-                self.commit(plan).await.map_err(unavailable)?;
-                continue;
+            let stop = match self.renew(lease, Some(found)).await {
+                Ok(stop) => stop,
+                Err(ProtocolError::Fenced { .. }) => {
+                    let mut plan = Plan::default();
+                    plan.delete(keys::held_attempt(worker, &attempt), Expectation::Unchanged(row.version));
+                    self.commit(plan).await.map_err(unavailable)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
-            let stop = run.value.state.stop().cloned();
             for assignment in self.assignments(worker, vec![attempt]).await? {
                 assignments.push(Assignment { stop: stop.clone(), ..assignment });
             }
@@ -118,11 +153,27 @@ impl WorkerProtocol for Controller {
         Ok(assignments)
     }
 
+    async fn heartbeat(&self, worker: &WorkerId, leases: &[Lease]) -> Result<Vec<Heard>, ProtocolError> {
+        // Nobody speaks for another worker.
+        let of_another = |lease: &Lease| lease.worker != *worker;
+        let own: Vec<_> = leases.iter().filter(|lease| !of_another(lease)).cloned().collect();
+        let mut own = self.hear(&own).await?.into_iter();
+        let fenced = || Heard::Fenced { why: "it is held by another worker".to_owned() };
+        let answer = |lease| if of_another(lease) { Some(fenced()) } else { own.next() };
+        Ok(leases.iter().filter_map(answer).collect())
+    }
+
     async fn begun(&self, lease: &Lease, at: Timestamp) -> Result<(), ProtocolError> {
         for _ in 0..MOST_TRIES {
             let run = self.run_of(lease).await?;
-            let plan =
-                attempt::begin(&run, &held(lease), at).map_err(|error| refused(&lease.attempt, error))?;
+            let plan = match attempt::begin(&run, &lease.worker, lease.attempt.number, at) {
+                Ok(plan) => plan,
+                Err(Refused::Lost) => {
+                    self.come_back(lease).await?;
+                    continue;
+                }
+                Err(refusal) => return Err(refused(&lease.attempt, refusal)),
+            };
             if let Outcome::Done = self.commit(plan).await.map_err(unavailable)? {
                 self.bell.ring(Ring::BuildChanged(lease.attempt.run.build.clone()));
                 return Ok(());
@@ -132,13 +183,7 @@ impl WorkerProtocol for Controller {
     }
 
     async fn progress(&self, lease: &Lease, steps: &[StepRecord]) -> Result<(), ProtocolError> {
-        let run = self.run_of(lease).await?;
-        if run.value.state.attempt() != Some(lease.attempt.number) {
-            return Err(refused(
-                &lease.attempt,
-                Refused::Fenced { why: "it does not hold the run".to_owned() },
-            ));
-        }
+        self.must_hold(lease).await?;
         let mut plan = Plan::default();
         let row = AttemptProgress { attempt: lease.attempt.clone(), steps: steps.to_vec() };
         plan.put(row, Expectation::Any);
@@ -180,13 +225,22 @@ impl WorkerProtocol for Controller {
             return Err(ProtocolError::LogGap { attempt: lease.attempt.clone(), stored: stored.bytes });
         }
         for _ in 0..MOST_TRIES {
-            let (run, row) = (
-                self.run_of(lease).await?,
-                self.row::<Attempt>(keys::attempt(&lease.attempt)).await.map_err(unavailable)?,
-            );
-            let row = row.ok_or_else(|| gone(&lease.attempt))?;
-            let plan = attempt::finish(&run, &row, &held(lease), report.clone(), self.clock.now())
-                .map_err(|error| refused(&lease.attempt, error))?;
+            let ended = self.ended(lease, &report).await?;
+            let finishing = Finishing {
+                run: &ended.run,
+                attempt: &ended.attempt,
+                held: ended.held.as_ref(),
+                definition: ended.definition.as_ref(),
+                worker: &lease.worker,
+            };
+            let plan = match attempt::finish(&finishing, report.clone(), self.clock.now()) {
+                Ok(plan) => plan,
+                Err(Refused::Lost) => {
+                    self.come_back(lease).await?;
+                    continue;
+                }
+                Err(refusal) => return Err(refused(&lease.attempt, refusal)),
+            };
             // A run ends only when its log is closed, and only who holds the lease closes it.
             self.artifacts.close_log(&lease.attempt).await.map_err(Self::artifact)?;
             if let Outcome::Done = self.commit(plan).await.map_err(unavailable)? {

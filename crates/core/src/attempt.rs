@@ -2,10 +2,12 @@
 //! that was said before changes nothing.
 
 use branchline_model::{
-    Attempt, AttemptEnd, AttemptReport, EndReason, EndedRun, Expectation, HeldAttempt, Outcome, Plan, Run,
-    RunState, Stop, TimeoutOf, Timestamp, Versioned, keys,
+    Attempt, AttemptEnd, AttemptReport, EndReason, Expectation, HeldAttempt, Outcome, Plan, Run,
+    RunDefinition, RunState, Stop, TimeoutOf, Timestamp, Versioned, WorkerId,
 };
 
+use crate::lease;
+use crate::retry::{self, Over};
 use crate::transition::{self, Forbidden};
 
 /// Why a worker's word does not count.
@@ -17,12 +19,31 @@ pub enum Refused {
         /// Why.
         why: String,
     },
+    /// The attempt was lost, and no other one was begun: it counts again once it has come back
+    /// ([`lease::come_back`]).
+    #[error("the attempt was lost")]
+    Lost,
     /// A defect in the decision itself.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
 }
 
-fn fenced(run: &Run, number: u32) -> Refused {
+/// Whether this attempt of this worker may write about the run.
+#[must_use]
+pub fn holds(run: &Run, worker: &WorkerId, number: u32) -> bool {
+    match &run.state {
+        RunState::Starting { attempt, worker: holder, .. }
+        | RunState::Running { attempt, worker: holder, .. } => *attempt == number && holder == worker,
+        _ => false,
+    }
+}
+
+/// Why an attempt that does not hold the run has no say.
+#[must_use]
+pub fn refusal(run: &Run, worker: &WorkerId, number: u32) -> Refused {
+    if lease::may_come_back(run, worker, number) {
+        return Refused::Lost;
+    }
     let why = match run.state.attempt() {
         Some(current) if current == number => "it is held by another worker".to_owned(),
         Some(current) => format!("attempt {current} holds the run"),
@@ -32,60 +53,57 @@ fn fenced(run: &Run, number: u32) -> Refused {
 }
 
 /// The first step of an attempt was begun.
-pub fn begin(run: &Versioned<Run>, attempt: &HeldAttempt, at: Timestamp) -> Result<Plan, Refused> {
-    let number = attempt.attempt.number;
-    let mut plan = Plan::default();
-    match &run.value.state {
-        RunState::Starting { attempt: current, worker, stop, .. }
-            if *current == number && *worker == attempt.worker =>
-        {
-            let running =
-                RunState::Running { attempt: number, worker: worker.clone(), since: at, stop: stop.clone() };
-            plan.put(transition::change(&run.value, running)?, Expectation::Unchanged(run.version));
-            Ok(plan)
-        }
-        RunState::Running { attempt: current, worker, .. }
-            if *current == number && *worker == attempt.worker =>
-        {
-            Ok(plan)
-        }
-        _ => Err(fenced(&run.value, number)),
+pub fn begin(run: &Versioned<Run>, worker: &WorkerId, number: u32, at: Timestamp) -> Result<Plan, Refused> {
+    if !holds(&run.value, worker, number) {
+        return Err(refusal(&run.value, worker, number));
     }
+    let mut plan = Plan::default();
+    if let RunState::Starting { attempt, worker, stop, .. } = &run.value.state {
+        let running =
+            RunState::Running { attempt: *attempt, worker: worker.clone(), since: at, stop: stop.clone() };
+        plan.put(transition::change(&run.value, running)?, Expectation::Unchanged(run.version));
+    }
+    Ok(plan)
 }
 
-/// The last word about an attempt.
-pub fn finish(
-    run: &Versioned<Run>,
-    attempt: &Versioned<Attempt>,
-    held: &HeldAttempt,
-    report: AttemptReport,
-    now: Timestamp,
-) -> Result<Plan, Refused> {
-    let number = held.attempt.number;
+/// An attempt about which the last word is said.
+#[derive(Clone, Copy, Debug)]
+pub struct Finishing<'a> {
+    /// The run.
+    pub run: &'a Versioned<Run>,
+    /// The attempt.
+    pub attempt: &'a Versioned<Attempt>,
+    /// Its lease, where there is one.
+    pub held: Option<&'a Versioned<HeldAttempt>>,
+    /// What the run does; needed only where it did not pass.
+    pub definition: Option<&'a RunDefinition>,
+    /// Who says it.
+    pub worker: &'a WorkerId,
+}
+
+/// The last word about an attempt. Its log must be closed before this is committed.
+pub fn finish(finishing: &Finishing<'_>, report: AttemptReport, now: Timestamp) -> Result<Plan, Refused> {
+    let Finishing { run, attempt, held, definition, worker } = *finishing;
+    let number = attempt.value.id.number;
     let mut plan = Plan::default();
-    if attempt.value.worker == held.worker && attempt.value.report.is_some() {
+    if attempt.value.worker == *worker && attempt.value.report.is_some() {
         return Ok(plan);
     }
-    let (began_at, stop) = match &run.value.state {
-        RunState::Starting { attempt: current, worker, stop, .. }
-            if *current == number && *worker == held.worker =>
-        {
-            (report.began_at, stop.as_ref())
-        }
-        RunState::Running { attempt: current, worker, since, stop }
-            if *current == number && *worker == held.worker =>
-        {
-            (Some(*since), stop.as_ref())
-        }
-        _ => return Err(fenced(&run.value, number)),
+    if !holds(&run.value, worker, number) {
+        return Err(refusal(&run.value, worker, number));
+    }
+    let began_at = match &run.value.state {
+        RunState::Running { since, .. } => Some(*since),
+        _ => report.began_at,
     };
-    let (outcome, reason) = judge(&report.end, stop);
-    let ended = RunState::Ended { outcome, reason, began_at, at: now };
-    plan.put(transition::change(&run.value, ended)?, Expectation::Unchanged(run.version));
+    let (outcome, reason) = judge(&report.end, run.value.state.stop());
+    let over = Over { number, worker, began_at, outcome, reason };
+    retry::put_next(&mut plan, run, over, definition, now)?;
     let last = Attempt { report: Some(report), ..attempt.value.clone() };
     plan.put(last, Expectation::Unchanged(attempt.version));
-    plan.delete(keys::held_attempt(&held.worker, &held.attempt), Expectation::Any);
-    plan.put(EndedRun { run: run.value.id.clone(), job: run.value.job.clone(), outcome }, Expectation::Any);
+    if let Some(held) = held {
+        lease::take(&mut plan, &held.value);
+    }
     Ok(plan)
 }
 

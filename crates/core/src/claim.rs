@@ -2,12 +2,12 @@
 //! of it has had; the queue's entry goes with the claim.
 
 use branchline_model::{
-    Attempt, AttemptId, EndReason, EndedRun, Expectation, HeldAttempt, Outcome, Plan, QueueEntry, Run,
-    RunState, Timestamp, Versioned, WorkerId, keys,
+    Attempt, AttemptId, EndReason, EndedRun, Expectation, Outcome, Plan, QueueEntry, Run, RunState,
+    Timestamp, Versioned, WorkerId, keys,
 };
 
-use crate::queue;
 use crate::transition::{self, Forbidden};
+use crate::{lease, queue};
 
 /// Whether a run waits at this very place.
 #[must_use]
@@ -19,11 +19,12 @@ pub fn waits_at(run: &Versioned<Run>, entry: &Versioned<QueueEntry>) -> bool {
 pub fn end_without_definition(run: &Versioned<Run>, now: Timestamp) -> Result<Plan, Forbidden> {
     let mut plan = Plan::default();
     queue::dequeue(&mut plan, &run.value);
+    let began_at = lease::forget(&mut plan, &run.value);
     let reason = EndReason::Unreadable {
         what: format!("what it is to do (`{}`) cannot be read", keys::run_definition(&run.value.id)),
     };
     let outcome = Outcome::Errored;
-    let ended = RunState::Ended { outcome, reason: Some(reason), began_at: None, at: now };
+    let ended = RunState::Ended { outcome, reason: Some(reason), began_at, at: now };
     plan.put(transition::change(&run.value, ended)?, Expectation::Unchanged(run.version));
     plan.put(EndedRun { run: run.value.id.clone(), job: run.value.job.clone(), outcome }, Expectation::Any);
     Ok(plan)
@@ -35,6 +36,7 @@ pub fn claim(
     waiting: &[(Versioned<QueueEntry>, Option<Versioned<Run>>)],
     worker: &WorkerId,
     now: Timestamp,
+    policy: &lease::Policy,
 ) -> Result<(Plan, Vec<AttemptId>), Forbidden> {
     let mut plan = Plan::default();
     let mut taken = Vec::with_capacity(waiting.len());
@@ -52,10 +54,11 @@ pub fn claim(
         next.attempts = number;
         plan.put(next, Expectation::Unchanged(run.version));
         plan.put(
-            Attempt { id: id.clone(), worker: worker.clone(), claimed_at: now, report: None },
+            Attempt { id: id.clone(), worker: worker.clone(), claimed_at: now, report: None, lost: None },
             Expectation::Absent,
         );
-        plan.put(HeldAttempt { worker: worker.clone(), attempt: id.clone() }, Expectation::Absent);
+        lease::forget(&mut plan, &run.value);
+        lease::grant(&mut plan, worker, &id, Expectation::Absent, now, policy);
         taken.push(id);
     }
     Ok((plan, taken))

@@ -28,8 +28,8 @@ use std::time::Duration;
 
 use branchline_jobs_schema::Globs;
 use branchline_model::{
-    Change, Demand, Expectation, Lane, LaneId, Plan, QueueEntry, Row, Run, RunId, RunState, Standing, Tag,
-    Timestamp, Versioned, Wants, keys,
+    Change, Demand, Expectation, Lane, LaneId, LastAttempt, Plan, QueueEntry, Row, Run, RunId, RunState,
+    Standing, Tag, Timestamp, Versioned, Wants, keys,
 };
 
 /// An empty lane is kept so long after it was opened: what comes and goes by the minute need not come and go in the
@@ -41,14 +41,31 @@ pub const REST: Duration = Duration::from_secs(60);
 /// The lane's row is not part of it: once a plan is whole, [`lanes`] says which lanes it needs and [`open`] adds them.
 pub fn enqueue(plan: &mut Plan, run: &Run, now: Timestamp) -> RunState {
     let place = place(now, &run.id);
-    let entry = QueueEntry {
+    plan.put(entry(run, &place), Expectation::Absent);
+    RunState::Queued { since: now, place, after: None }
+}
+
+/// Has a run that is tried again queue, but take its place in its lane only in a while: by [`take_place`].
+pub(crate) fn enqueue_later(run: &Run, after: LastAttempt) -> RunState {
+    let since = after.not_before;
+    RunState::Queued { since, place: place(since, &run.id), after: Some(Box::new(after)) }
+}
+
+/// Puts a run that was to wait for it in its place, if it still stands in the queue so.
+pub(crate) fn take_place(plan: &mut Plan, run: &Versioned<Run>) {
+    if let RunState::Queued { place, .. } = &run.value.state {
+        plan.check(keys::run(&run.value.id), Expectation::Unchanged(run.version));
+        plan.put(entry(&run.value, place), Expectation::Any);
+    }
+}
+
+fn entry(run: &Run, place: &str) -> QueueEntry {
+    QueueEntry {
         pool: run.pool.clone(),
         wants: run.wants.clone(),
-        place: place.clone(),
+        place: place.to_owned(),
         run: run.id.clone(),
-    };
-    plan.put(entry, Expectation::Absent);
-    RunState::Queued { since: now, place }
+    }
 }
 
 /// Takes a run out of its lane, if it stands in one. A claim takes out what it takes by itself.

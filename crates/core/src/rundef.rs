@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use branchline_jobs_schema::{Job, Pipeline, Shell, Step};
 use branchline_model::{
-    Build, CheckoutDefinition, Engine, JobName, RefName, Repository, RunDefinition, RunId, ShellDefinition,
-    StepDefinition,
+    Build, CheckoutDefinition, Engine, JobName, RefName, Repository, Retry, RunDefinition, RunId,
+    ShellDefinition, StepDefinition,
 };
 
 /// How long a process that was asked to end may take before it is killed.
@@ -47,6 +47,7 @@ pub fn definition(
         steps: job.steps.iter().map(step).collect(),
         timeout: job.timeout,
         grace: GRACE,
+        retry: Retry::default(),
     }
 }
 

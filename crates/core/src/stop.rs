@@ -8,8 +8,8 @@ use branchline_model::{
 
 use crate::advance;
 use crate::attempt::stopped;
-use crate::queue;
 use crate::transition::{self, Forbidden};
+use crate::{lease, queue};
 
 /// A build with all its runs.
 #[derive(Clone, Debug)]
@@ -85,8 +85,9 @@ fn end_or_tell(
         }
         RunState::Blocked | RunState::Held | RunState::Waiting | RunState::Queued { .. } => {
             queue::dequeue(plan, &run.value);
+            let began_at = lease::forget(plan, &run.value);
             let (outcome, reason) = stopped(stop);
-            let ended = RunState::Ended { outcome, reason, began_at: None, at: now };
+            let ended = RunState::Ended { outcome, reason, began_at, at: now };
             plan.put(transition::change(&run.value, ended)?, Expectation::Unchanged(run.version));
             return Ok(Some(outcome));
         }

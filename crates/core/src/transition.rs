@@ -34,10 +34,12 @@ pub fn may_follow(from: RunStatus, to: RunStatus) -> bool {
         (Blocked, Held | Waiting | Queued) | (Held, Waiting | Queued) | (Waiting, Queued) => true,
         // What it needs did not end well, or someone ends it before a worker has it.
         (Blocked | Held | Waiting | Queued, Ended(Skipped | Cancelled | TimedOut | Errored)) => true,
-        // A worker takes it, begins, and may be asked to stop at any time.
+        // A worker takes it (or one that was lost before it began comes back), begins, and may be asked to stop at any time.
         (Queued, Starting) | (Starting, Starting | Running) | (Running, Running) => true,
         // The attempt is lost before or after it began, and the run is tried again.
         (Starting | Running, Queued) => true,
+        // The same attempt comes back before another one was begun (`lease::come_back` sees to that).
+        (Queued, Running) => true,
         // The last word. An attempt that was so quick that its beginning was not reported ends from `starting`.
         (Starting | Running, Ended(Passed | Failed | Errored | TimedOut | Cancelled)) => true,
         (Starting | Running, Ended(Skipped)) => false,
@@ -45,7 +47,7 @@ pub fn may_follow(from: RunStatus, to: RunStatus) -> bool {
         (Blocked, Blocked | Starting | Running) => false,
         (Held, Blocked | Held | Starting | Running) => false,
         (Waiting, Blocked | Held | Waiting | Starting | Running) => false,
-        (Queued, Blocked | Held | Waiting | Queued | Running) => false,
+        (Queued, Blocked | Held | Waiting | Queued) => false,
         (Starting | Running, Blocked | Held | Waiting) | (Running, Starting) => false,
         (Ended(_), Blocked | Held | Waiting | Queued | Starting | Running | Ended(_)) => false,
     }

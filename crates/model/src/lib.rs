@@ -6,6 +6,7 @@
 
 mod event;
 mod id;
+mod lease;
 mod observed;
 mod plan;
 mod queue;
@@ -19,14 +20,17 @@ pub use id::{
     Actor, AttemptId, BuildId, CommitId, EventKey, IdError, JobName, PipelineName, PoolName, RepositoryId,
     RepositoryName, RunId, WorkerId,
 };
+pub use lease::{HeldAttempt, LastAttempt, LeaseEnd, Listening, Lost};
 pub use observed::{AttemptEnd, AttemptReport, LineTime, StepEnd, StepRecord};
 pub use plan::{Change, Effect, EffectKey, Expectation, Plan};
 pub use queue::{Demand, Lane, LaneId, Priority, QueueEntry, Standing, Tag, Wants};
 pub use row::{
     Attempt, AttemptProgress, Build, BuildDefinition, BuildProgress, Deadline, DeadlineKind, EndedRun,
-    HeldAttempt, JobDefinition, JobProgress, Key, PendingEffect, PendingEvent, Problem, Repository, Row, Run,
+    JobDefinition, JobProgress, Key, PendingEffect, PendingEvent, Problem, Repository, Row, Run,
     RunDefinitionRow, Trouble, UnreadableRow, Version, Versioned, keys,
 };
-pub use rundef::{CheckoutDefinition, Engine, RunDefinition, ShellDefinition, StepDefinition};
+pub use rundef::{
+    CheckoutDefinition, Engine, Retry, RetryOn, RunDefinition, ShellDefinition, StepDefinition,
+};
 pub use state::{BuildState, BuildStatus, EndReason, Outcome, RunState, RunStatus, Stop, TimeoutOf};
 pub use time::Timestamp;

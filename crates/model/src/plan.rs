@@ -89,6 +89,11 @@ pub enum Effect {
         /// Why.
         stop: Stop,
     },
+    /// Close the log of an attempt that will say nothing more, or must not.
+    CloseLog {
+        /// The attempt.
+        attempt: AttemptId,
+    },
 }
 
 /// What makes it the same effect when it is planned again.
@@ -102,6 +107,7 @@ impl Effect {
     pub fn key(&self) -> EffectKey {
         match self {
             Self::Stop { attempt, .. } => EffectKey(format!("stop/{attempt}")),
+            Self::CloseLog { attempt } => EffectKey(format!("close-log/{attempt}")),
         }
     }
 }

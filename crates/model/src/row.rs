@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Actor, AttemptId, AttemptReport, BuildId, BuildState, CommitId, Demand, Effect, EffectKey, Event,
-    EventKey, JobName, Lane, LaneId, Outcome, PipelineName, PoolName, QueueEntry, Ref, RefName, RepositoryId,
-    RepositoryName, RunDefinition, RunId, RunState, StepRecord, Timestamp, Wants, WorkerId,
+    EventKey, HeldAttempt, JobName, Lane, LaneId, LeaseEnd, Listening, Lost, Outcome, PipelineName, PoolName,
+    QueueEntry, Ref, RefName, RepositoryId, RepositoryName, RunDefinition, RunId, RunState, StepRecord,
+    Timestamp, Wants, WorkerId,
 };
 
 /// Where a row is kept.
@@ -228,6 +229,9 @@ pub struct Attempt {
     pub claimed_at: Timestamp,
     /// The last word about it, once it has ended.
     pub report: Option<AttemptReport>,
+    /// That it was given up; never together with a last word. Taken back where its worker is heard in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
 }
 
 /// How far the steps of an attempt are: for people to look at, no decision reads it. Its own row, so that it
@@ -238,15 +242,6 @@ pub struct AttemptProgress {
     pub attempt: AttemptId,
     /// Every step that was begun, in order.
     pub steps: Vec<StepRecord>,
-}
-
-/// An attempt that a worker holds: what the worker looks through after it died.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldAttempt {
-    /// Who holds it.
-    pub worker: WorkerId,
-    /// What.
-    pub attempt: AttemptId,
 }
 
 /// A run that has ended and was not yet folded into its build.
@@ -277,6 +272,11 @@ pub enum DeadlineKind {
     BuildTimeout {
         /// Which build.
         build: BuildId,
+    },
+    /// The run takes its place in its queue once more.
+    Retry {
+        /// Which run.
+        run: RunId,
     },
 }
 
@@ -350,6 +350,8 @@ rows! {
     Attempt(Attempt),
     AttemptProgress(AttemptProgress),
     HeldAttempt(HeldAttempt),
+    LeaseEnd(LeaseEnd),
+    Listening(Listening),
     EndedRun(EndedRun),
     QueueEntry(QueueEntry),
     Lane(Lane),
@@ -383,6 +385,8 @@ impl Row {
             Self::Attempt(row) => keys::attempt(&row.id),
             Self::AttemptProgress(row) => keys::attempt_progress(&row.attempt),
             Self::HeldAttempt(row) => keys::held_attempt(&row.worker, &row.attempt),
+            Self::LeaseEnd(row) => keys::lease_end(row),
+            Self::Listening(_) => keys::listening(),
             Self::EndedRun(row) => keys::ended_run(&row.run),
             Self::QueueEntry(row) => keys::queue_entry(&row.lane(), &row.place),
             Self::Lane(row) => keys::lane(&row.id),
@@ -397,8 +401,8 @@ impl Row {
 /// Every key there is, in one place.
 pub mod keys {
     use super::{
-        AttemptId, BuildId, Deadline, DeadlineKind, EffectKey, EventKey, Key, LaneId, PoolName, RefName,
-        RepositoryId, RunId, Timestamp, Wants, WorkerId,
+        AttemptId, BuildId, Deadline, DeadlineKind, EffectKey, EventKey, Key, LaneId, LeaseEnd, PoolName,
+        RefName, RepositoryId, RunId, Timestamp, Wants, WorkerId,
     };
 
     /// The partition of all repositories.
@@ -409,6 +413,8 @@ pub mod keys {
     pub const ENDED_RUNS: &str = "ended-runs";
     /// The partition of deadlines, the earliest first.
     pub const DEADLINES: &str = "deadlines";
+    /// The partition of the ends of leases, the earliest first.
+    pub const LEASE_ENDS: &str = "lease-ends";
     /// The partition of effects that are not known to have been done.
     pub const PENDING_EFFECTS: &str = "pending-effects";
     /// The partition of troubles with repositories.
@@ -519,6 +525,18 @@ pub mod keys {
         Key::new(held_attempts(worker), attempt.to_string())
     }
 
+    /// When it is looked whether a lease has ended.
+    #[must_use]
+    pub fn lease_end(end: &LeaseEnd) -> Key {
+        Key::new(LEASE_ENDS, format!("{}/{}", end.at.sortable(), end.attempt))
+    }
+
+    /// Since when the controller listens.
+    #[must_use]
+    pub fn listening() -> Key {
+        Key::new("controller", "listening")
+    }
+
     /// What the sort keys of a build's ended runs begin with.
     #[must_use]
     pub fn ended_prefix(build: &BuildId) -> String {
@@ -572,6 +590,7 @@ pub mod keys {
     pub fn deadline(deadline: &Deadline) -> Key {
         let what = match &deadline.of {
             DeadlineKind::BuildTimeout { build } => format!("build-timeout/{build}"),
+            DeadlineKind::Retry { run } => format!("retry/{run}"),
         };
         Key::new(DEADLINES, format!("{}/{what}", deadline.at.sortable()))
     }

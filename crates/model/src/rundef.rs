@@ -38,6 +38,57 @@ pub struct RunDefinition {
     /// How long a process that was asked to end (TERM) may take before it is killed (KILL).
     #[serde(with = "milliseconds")]
     pub grace: Duration,
+    /// When it is tried again.
+    #[serde(default)]
+    pub retry: Retry,
+}
+
+/// When a run that did not pass is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// How many attempts there are at the most, the first included.
+    pub attempts: u32,
+    /// After which ends.
+    pub on: Vec<RetryOn>,
+    /// How long the second attempt waits; each later one twice as long as the one before.
+    #[serde(with = "milliseconds")]
+    pub backoff: Duration,
+    /// Whether its steps may begin once more where it is not known how far they came.
+    pub repeatable: bool,
+}
+
+/// An end after which a run is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryOn {
+    /// Nothing was heard of its worker for too long.
+    WorkerLost,
+    /// Its supervisor disappeared.
+    SupervisorLost,
+    /// It could not be started.
+    StartFailed,
+    /// The end of its log could not be stored.
+    LogIncomplete,
+    /// The time of the job or of a step ran out.
+    Timeout,
+    /// A step failed with any exit code.
+    StepFailed,
+    /// A step was ended by a signal.
+    StepSignalled,
+    /// A step failed with this exit code.
+    Exit(i32),
+}
+
+/// What holds where nothing is said: a run whose worker is lost is tried twice more.
+impl Default for Retry {
+    fn default() -> Self {
+        Self { attempts: 3, on: vec![RetryOn::WorkerLost], backoff: Self::BACKOFF, repeatable: true }
+    }
+}
+
+impl Retry {
+    /// How long the second attempt waits where nothing is said.
+    pub const BACKOFF: Duration = Duration::from_secs(5);
 }
 
 /// Where a run is carried out.

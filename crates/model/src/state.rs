@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, BuildId, JobName, Timestamp, WorkerId};
+use crate::{Actor, BuildId, JobName, LastAttempt, Timestamp, WorkerId};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -111,6 +111,13 @@ pub enum EndReason {
         /// What was found.
         why: String,
     },
+    /// Nothing was heard of its worker for too long.
+    WorkerLost {
+        /// Which worker.
+        worker: WorkerId,
+        /// For how long, in seconds.
+        silent_seconds: u64,
+    },
     /// Its pipeline file is wrong.
     DefinitionInvalid {
         /// How many errors the file has.
@@ -148,6 +155,9 @@ impl fmt::Display for EndReason {
             Self::NeedsFailed { job } => write!(f, "`{job}`, which it needs, did not pass"),
             Self::StartFailed { why } => write!(f, "could not be started: {why}"),
             Self::SupervisorLost { why } => write!(f, "its supervisor was lost: {why}"),
+            Self::WorkerLost { worker, silent_seconds } => {
+                write!(f, "its worker `{worker}` was lost: nothing was heard of it for {silent_seconds} s")
+            }
             Self::DefinitionInvalid { errors: 1 } => f.write_str("the pipeline file has 1 error"),
             Self::DefinitionInvalid { errors } => write!(f, "the pipeline file has {errors} errors"),
             Self::LogIncomplete { stored, length } => {
@@ -179,6 +189,9 @@ pub enum RunState {
         since: Timestamp,
         /// Its place: the sort key of its queue entry.
         place: String,
+        /// The attempt that came before, where the run is tried again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Box<LastAttempt>>,
     },
     /// An attempt holds the lease, and has not begun a step.
     Starting {

@@ -16,5 +16,5 @@ pub use bell::{Bell, Ring};
 pub use checkout::{Checkout, CheckoutError, CommitFiles, CommitInfo, Heads, PipelineFile};
 pub use clock::Clock;
 pub use launcher::{LaunchError, Launcher};
-pub use protocol::{Assignment, Claimant, Lease, ProtocolError, WorkerProtocol};
+pub use protocol::{Assignment, Claimant, Heard, Lease, ProtocolError, WorkerProtocol};
 pub use store::{CommitError, Order, Page, Store, StoreError};

@@ -18,6 +18,32 @@ pub struct Lease {
     pub worker: WorkerId,
 }
 
+/// What a heartbeat is answered about one lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "heard", rename_all = "snake_case")]
+pub enum Heard {
+    /// It counts, and goes on counting for so long without another heartbeat: in milliseconds, from when it was sent.
+    Counts {
+        /// For how long.
+        milliseconds: u64,
+    },
+    /// It counts, and is to be stopped: the order may not have come.
+    Stop {
+        /// Why.
+        stop: Stop,
+    },
+    /// It does not count any more: stop the attempt and forget it.
+    Fenced {
+        /// Why.
+        why: String,
+    },
+    /// That cannot be said of this one now: go on, and ask again.
+    Unknown {
+        /// What failed.
+        why: String,
+    },
+}
+
 /// Something to carry out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Assignment {
@@ -73,8 +99,13 @@ pub trait WorkerProtocol: Send + Sync {
     /// Takes at most `most` runs from the worker's pools; none where nothing waits that it may take.
     async fn claim(&self, claimant: &Claimant, most: usize) -> Result<Vec<Assignment>, ProtocolError>;
 
-    /// What this worker holds, as the controller knows it: asked when the worker starts, to go on with it.
+    /// What this worker holds, as the controller knows it: asked when the worker starts, to go on with it. Counts as a
+    /// heartbeat for all of it.
     async fn held(&self, worker: &WorkerId) -> Result<Vec<Assignment>, ProtocolError>;
+
+    /// Says of leases of this worker that it carries them out; answers where each of them stands, in their order. A lease
+    /// that is not told of for long is lost, and its run tried again; one that is told of again before that counts on.
+    async fn heartbeat(&self, worker: &WorkerId, leases: &[Lease]) -> Result<Vec<Heard>, ProtocolError>;
 
     /// The first step was begun.
     async fn begun(&self, lease: &Lease, at: Timestamp) -> Result<(), ProtocolError>;

@@ -15,7 +15,7 @@ use branchline_model::{
     AttemptReport, CheckoutDefinition, CommitId, Engine, JobName, LineTime, PipelineName, PoolName,
     RepositoryName, RunDefinition, StepDefinition, StepRecord, Timestamp, WorkerId,
 };
-use branchline_ports::{Assignment, Claimant, Lease, ProtocolError, WorkerProtocol};
+use branchline_ports::{Assignment, Claimant, Heard, Lease, ProtocolError, WorkerProtocol};
 use branchline_supervisor::{AttemptDirectory, SUPERVISOR_WORD, Spawner};
 use branchline_worker::{Drain, Worker, WorkerConfig, WorkerHandle, Workspace, Workspaces};
 use tokio::sync::Notify;
@@ -44,6 +44,10 @@ impl WorkerProtocol for Nothing {
 
     async fn held(&self, _: &WorkerId) -> Result<Vec<Assignment>, ProtocolError> {
         Ok(Vec::new())
+    }
+
+    async fn heartbeat(&self, _: &WorkerId, leases: &[Lease]) -> Result<Vec<Heard>, ProtocolError> {
+        Ok(leases.iter().map(|_| Heard::Counts { milliseconds: 180_000 }).collect())
     }
 
     async fn begun(&self, _: &Lease, _: Timestamp) -> Result<(), ProtocolError> {
@@ -114,6 +118,7 @@ fn definition() -> Result<RunDefinition, Failure> {
         steps: vec![step],
         timeout: Duration::from_secs(60),
         grace: Duration::from_secs(10),
+        retry: Default::default(),
     })
 }
 

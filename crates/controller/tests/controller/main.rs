@@ -6,4 +6,5 @@
 mod accepted;
 mod carried_out;
 mod house;
+mod leases;
 mod poisoned;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod absence;
 mod decisions;
+mod leases;
 mod whatever_happens;
 mod world;

@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 
 use branchline_core::intent::SpecFile;
-use branchline_core::{advance, attempt, build, claim, effect, queue, refs, start, stop};
+use branchline_core::{advance, attempt, build, claim, effect, lease, queue, refs, start, stop};
 use branchline_jobs_schema as schema;
 use branchline_model::{
     Actor, Attempt, AttemptEnd, AttemptId, AttemptReport, Build, BuildDefinition, BuildId, BuildProgress,
     BuildState, BuildStatus, Change, CommitId, Demand, EndReason, EndedRun, Event, EventStatus, Expectation,
     HeldAttempt, Key, Lane, Outcome, PendingEffect, PipelineName, Plan, PoolName, Problem, QueueEntry, Ref,
-    RefName, Repository, RepositoryId, RepositoryName, Row, Run, RunId, RunState, RunStatus, Stop, TimeoutOf,
-    Timestamp, Version, Versioned, WorkerId, keys,
+    RefName, Repository, RepositoryId, RepositoryName, Row, Run, RunDefinitionRow, RunId, RunState,
+    RunStatus, Stop, TimeoutOf, Timestamp, Version, Versioned, WorkerId, keys,
 };
 
 pub struct World {
     rows: BTreeMap<Key, Versioned<Row>>,
     version: u64,
-    now: i64,
+    pub now: i64,
     files: Vec<SpecFile>,
     repository: RepositoryId,
     seen: Vec<(RefName, CommitId)>,
@@ -60,7 +60,7 @@ impl World {
         let mut world = Self {
             rows: BTreeMap::new(),
             version: 0,
-            now: 1_000_000,
+            now: 1_800_000_000_000,
             files,
             repository: id.clone(),
             seen: Vec::new(),
@@ -124,17 +124,17 @@ impl World {
         }
     }
 
-    fn tick(&mut self) -> Timestamp {
+    pub fn tick(&mut self) -> Timestamp {
         self.now += 10;
         Timestamp(self.now)
     }
 
-    fn row<T: TryFrom<Row>>(&self, key: &Key) -> Option<Versioned<T>> {
+    pub fn row<T: TryFrom<Row>>(&self, key: &Key) -> Option<Versioned<T>> {
         let row = self.rows.get(key)?.clone();
         T::try_from(row.value).ok().map(|value| Versioned { value, version: row.version })
     }
 
-    fn all<T: TryFrom<Row>>(&self) -> Vec<Versioned<T>> {
+    pub fn all<T: TryFrom<Row>>(&self) -> Vec<Versioned<T>> {
         self.rows
             .values()
             .filter_map(|row| {
@@ -238,7 +238,7 @@ impl World {
         }
     }
 
-    fn run_row(&self, number: u64, job: &str) -> Versioned<Run> {
+    pub fn run_row(&self, number: u64, job: &str) -> Versioned<Run> {
         self.all::<Run>()
             .into_iter()
             .find(|row| row.value.id.build.number == number && row.value.job.as_str() == job)
@@ -281,9 +281,14 @@ impl World {
     }
 
     fn claim_entry(&mut self, entry: Versioned<QueueEntry>) -> Vec<AttemptId> {
+        self.claim_entry_as(entry, "worker")
+    }
+
+    pub fn claim_entry_as(&mut self, entry: Versioned<QueueEntry>, who: &str) -> Vec<AttemptId> {
         let now = self.tick();
         let run = self.row::<Run>(&keys::run(&entry.value.run));
-        let (plan, taken) = claim::claim(&[(entry, run)], &worker(), now).unwrap();
+        let (plan, taken) =
+            claim::claim(&[(entry, run)], &WorkerId::new(who), now, &lease::Policy::default()).unwrap();
         self.apply(plan);
         taken
     }
@@ -304,12 +309,18 @@ impl World {
 
     pub fn end_as(&mut self, job: &str, number: u32, who: &str, outcome: Outcome) -> Result<(), String> {
         let run = self.all::<Run>().into_iter().rfind(|row| row.value.job.as_str() == job).unwrap();
-        let held = HeldAttempt {
+        let id = AttemptId { run: run.value.id.clone(), number };
+        let said = Attempt {
+            id: id.clone(),
             worker: WorkerId::new(who),
-            attempt: AttemptId { run: run.value.id.clone(), number },
+            claimed_at: Timestamp(0),
+            report: None,
+            lost: None,
         };
-        let current = AttemptId { run: run.value.id.clone(), number: run.value.attempts };
-        let row = self.row::<Attempt>(&keys::attempt(&current)).unwrap();
+        let row = self
+            .row::<Attempt>(&keys::attempt(&id))
+            .unwrap_or(Versioned { value: said, version: Version(0) });
+        let held = self.row::<HeldAttempt>(&keys::held_attempt(&WorkerId::new(who), &id));
         let end = match outcome {
             Outcome::Passed => AttemptEnd::Passed,
             Outcome::Failed => AttemptEnd::StepFailed { step: "x".to_owned(), exit: 1 },
@@ -320,7 +331,16 @@ impl World {
         let now = self.tick();
         let report =
             AttemptReport { end, began_at: Some(now), ended_at: now, steps: Vec::new(), log_length: 0 };
-        let plan = attempt::finish(&run, &row, &held, report, now).map_err(|error| error.to_string())?;
+        let worker = WorkerId::new(who);
+        let definition = self.row::<RunDefinitionRow>(&keys::run_definition(&run.value.id)).unwrap().value.0;
+        let finishing = attempt::Finishing {
+            run: &run,
+            attempt: &row,
+            held: held.as_ref(),
+            definition: Some(&definition),
+            worker: &worker,
+        };
+        let plan = attempt::finish(&finishing, report, now).map_err(|error| error.to_string())?;
         self.apply(plan);
         self.advance();
         Ok(())
@@ -383,8 +403,14 @@ impl World {
 
     /// Rows that must be gone once all builds have ended.
     pub fn leftovers(&self) -> Vec<Key> {
-        let partitions = [keys::ENDED_RUNS, keys::DEADLINES, keys::PENDING_EFFECTS, keys::PENDING_EVENTS]
-            .map(str::to_owned);
+        let partitions = [
+            keys::ENDED_RUNS,
+            keys::DEADLINES,
+            keys::LEASE_ENDS,
+            keys::PENDING_EFFECTS,
+            keys::PENDING_EVENTS,
+        ]
+        .map(str::to_owned);
         let held = keys::held_attempts(&worker());
         self.rows
             .values()

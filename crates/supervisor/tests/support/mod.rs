@@ -67,6 +67,7 @@ pub fn definition(steps: Vec<StepDefinition>) -> RunDefinition {
         steps,
         timeout: Duration::from_secs(300),
         grace: Duration::from_secs(30),
+        retry: Default::default(),
     }
 }
 

@@ -14,7 +14,7 @@ use branchline_model::{
     PipelineName, PoolName, RepositoryName, RunDefinition, StepDefinition, StepRecord, Stop, Timestamp,
     WorkerId,
 };
-use branchline_ports::{Assignment, Claimant, Lease, ProtocolError, WorkerProtocol};
+use branchline_ports::{Assignment, Claimant, Heard, Lease, ProtocolError, WorkerProtocol};
 use branchline_supervisor::Spawner;
 use branchline_worker::{Drain, Worker, WorkerConfig, WorkerHandle, Workspace, Workspaces};
 use nix::unistd::Pid;
@@ -51,6 +51,9 @@ pub struct Known {
     pub progress: Vec<Vec<StepRecord>>,
     pub report: Option<AttemptReport>,
     pub fenced: bool,
+    pub heartbeats: u32,
+    /// What a heartbeat is answered: the order to stop that was lost.
+    pub stop: Option<Stop>,
     /// When the last byte of the log came.
     pub heard: Option<Instant>,
 }
@@ -151,6 +154,8 @@ impl WorkerProtocol for MemoryController {
                     progress: Vec::new(),
                     report: None,
                     fenced: false,
+                    heartbeats: 0,
+                    stop: None,
                     heard: None,
                 };
                 attempts.insert(assignment.lease.attempt.clone(), known);
@@ -166,6 +171,24 @@ impl WorkerProtocol for MemoryController {
             let attempts = self.attempts.lock().unwrap();
             let open = attempts.values().filter(|known| known.report.is_none() && !known.fenced);
             Ok(open.map(|known| known.assignment.clone()).collect())
+        })
+    }
+
+    async fn heartbeat(&self, worker: &WorkerId, leases: &[Lease]) -> Result<Vec<Heard>, ProtocolError> {
+        assert_eq!(worker.as_str(), "here");
+        self.answer(|| {
+            let mut attempts = self.attempts.lock().unwrap();
+            let answer = |lease: &Lease| match attempts.get_mut(&lease.attempt) {
+                Some(known) if !known.fenced => {
+                    known.heartbeats += 1;
+                    match &known.stop {
+                        Some(stop) => Heard::Stop { stop: stop.clone() },
+                        None => Heard::Counts { milliseconds: 180_000 },
+                    }
+                }
+                _ => Heard::Fenced { why: "it was fenced".to_owned() },
+            };
+            Ok(leases.iter().map(answer).collect())
         })
     }
 
@@ -303,6 +326,7 @@ pub fn definition(steps: Vec<StepDefinition>) -> RunDefinition {
         steps,
         timeout: Duration::from_secs(300),
         grace: Duration::from_secs(30),
+        retry: Default::default(),
     }
 }
 

@@ -1,0 +1,210 @@
+//! Workers are heard, fall silent, are lost and come back; the clock is stepped, and ticks look.
+
+use branchline_model::{AttemptEnd, AttemptId, RunId, WorkerId};
+use branchline_ports::{Assignment, Heard, ProtocolError, WorkerProtocol};
+
+use crate::house::{House, claimant, worker};
+
+const ONE: &str = "{on: push, jobs: {a: {process: true, steps: ['true']}}}";
+
+async fn one() -> (House, Assignment) {
+    let house = House::with(&[("ci", ONE)]).await;
+    house.look().await;
+    let assignment = house.claim(1).await.remove(0);
+    house.rest().await;
+    (house, assignment)
+}
+
+impl House {
+    /// The clock goes on by so many seconds, with a tick each half minute.
+    async fn pass(&self, seconds: u64) {
+        for _ in 0..seconds / 30 {
+            self.step(30);
+            self.rest().await;
+        }
+        self.step(seconds % 30);
+        self.rest().await;
+    }
+
+    async fn beat(&self, assignment: &Assignment) -> Heard {
+        let lease = &assignment.lease;
+        let beaten = self.controller.heartbeat(&lease.worker, std::slice::from_ref(lease)).await;
+        beaten.unwrap().remove(0)
+    }
+
+    async fn claim_as(&self, who: &str) -> Option<Assignment> {
+        let claimed = self.controller.claim(&claimant(WorkerId::new(who)), 1).await;
+        claimed.unwrap().pop()
+    }
+
+    async fn run_word(&self) -> &'static str {
+        self.view(1).await.runs.remove(0).state.status().word()
+    }
+}
+
+fn run_id(house: &House) -> RunId {
+    RunId { build: house.id(1), index: 1 }
+}
+
+#[tokio::test]
+async fn a_worker_that_is_heard_is_never_lost() {
+    let (house, assignment) = one().await;
+    for _ in 0..40 {
+        house.pass(15).await;
+        assert_eq!(house.beat(&assignment).await, Heard::Counts { milliseconds: 180_000 });
+    }
+    house.carry_out(&assignment, AttemptEnd::Passed).await.unwrap();
+    house.rest().await;
+    assert_eq!(house.status(1).await, "passed");
+}
+
+#[tokio::test]
+async fn a_lost_workers_run_is_given_to_another_and_its_late_words_are_refused() {
+    let (house, late) = one().await;
+    house.controller.append_log(&late.lease, 0, b"early\n", &[]).await.unwrap();
+    house.pass(300).await;
+    assert_eq!(house.run_word().await, "queued");
+    let second = house.claim_as("other").await.unwrap();
+    assert_eq!(second.lease.attempt, AttemptId { run: run_id(&house), number: 2 });
+    house.rest().await;
+
+    assert!(matches!(house.beat(&late).await, Heard::Fenced { .. }));
+    let append = house.controller.append_log(&late.lease, 6, b"late\n", &[]).await;
+    assert!(matches!(append, Err(ProtocolError::Fenced { .. })), "{append:?}");
+    let progress = house.controller.progress(&late.lease, &[]).await;
+    assert!(matches!(progress, Err(ProtocolError::Fenced { .. })), "{progress:?}");
+    let finish = house.controller.finish(&late.lease, house.report(AttemptEnd::Passed, 6)).await;
+    assert!(matches!(finish, Err(ProtocolError::Fenced { .. })), "{finish:?}");
+    assert!(house.controller.held(&worker()).await.unwrap().is_empty());
+
+    house.carry_out(&second, AttemptEnd::Passed).await.unwrap();
+    house.rest().await;
+    assert_eq!(house.status(1).await, "passed");
+    let attempts = house.controller.run(&run_id(&house)).await.unwrap().unwrap().attempts;
+    assert!(attempts[0].attempt.lost.is_some() && attempts[1].attempt.report.is_some());
+    let log = house.controller.read_log(&late.lease.attempt, 0, 100).await.unwrap();
+    assert_eq!((log.bytes.as_slice(), log.log.closed), (&b"early\n"[..], true));
+}
+
+#[tokio::test]
+async fn a_worker_that_was_cut_off_and_is_back_in_time_goes_on_with_whatever_it_says_first() {
+    for first in ["heartbeat", "held", "begun", "progress", "finish"] {
+        let (house, assignment) = one().await;
+        house.pass(300).await;
+        assert_eq!(house.run_word().await, "queued");
+        let lease = &assignment.lease;
+        house.controller.append_log(lease, 0, b"hello\n", &[]).await.unwrap();
+        match first {
+            "heartbeat" => {
+                assert_eq!(house.beat(&assignment).await, Heard::Counts { milliseconds: 180_000 })
+            }
+            "held" => {
+                assert_eq!(house.controller.held(&worker()).await.unwrap(), std::slice::from_ref(&assignment))
+            }
+            "begun" => {
+                house.controller.begun(lease, branchline_ports::Clock::now(&*house.clock)).await.unwrap()
+            }
+            "progress" => house.controller.progress(lease, &[]).await.unwrap(),
+            _ => {}
+        }
+        assert_eq!(house.claim_as("other").await.is_none(), first != "finish", "{first}");
+        if first == "finish" {
+            // The other one was quicker.
+            continue;
+        }
+        house.controller.finish(lease, house.report(AttemptEnd::Passed, 6)).await.unwrap();
+        house.rest().await;
+        assert_eq!(house.status(1).await, "passed", "{first}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_word_of_a_worker_that_was_cut_off_counts_where_no_other_attempt_was_begun() {
+    let (house, assignment) = one().await;
+    house.pass(300).await;
+    house.controller.append_log(&assignment.lease, 0, b"hello\n", &[]).await.unwrap();
+    house.controller.finish(&assignment.lease, house.report(AttemptEnd::Passed, 6)).await.unwrap();
+    house.rest().await;
+    assert_eq!(house.status(1).await, "passed");
+    assert!(house.claim_as("other").await.is_none());
+}
+
+#[tokio::test]
+async fn a_run_whose_workers_are_lost_again_and_again_ends_with_the_reason() {
+    let (house, _) = one().await;
+    for number in 2..=3 {
+        house.pass(300).await;
+        house.claim_as(&format!("w{number}")).await.unwrap();
+        house.rest().await;
+    }
+    house.pass(300).await;
+    assert_eq!(house.status(1).await, "errored");
+    let view = house.controller.run(&run_id(&house)).await.unwrap().unwrap();
+    let branchline_model::RunState::Ended { reason: Some(reason), .. } = view.run.state else { panic!() };
+    assert!(reason.to_string().starts_with("its worker `w3` was lost"), "{reason}");
+    for attempt in view.attempts {
+        let log = house.controller.read_log(&attempt.attempt.id, 0, 1).await.unwrap();
+        assert!(log.log.closed, "{}", attempt.attempt.id);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_lost_while_the_controller_was_away_nor_right_after() {
+    let (house, assignment) = one().await;
+    house.step(10_800);
+    house.rest().await;
+    assert_eq!(house.run_word().await, "starting");
+    house.pass(150).await;
+    assert_eq!(house.run_word().await, "starting");
+    assert!(matches!(house.beat(&assignment).await, Heard::Counts { .. }));
+    // A short absence that only the process itself knows of.
+    house.step(100);
+    house.controller.begin_listening().await.unwrap();
+    house.pass(150).await;
+    assert_eq!(house.run_word().await, "starting");
+    house.pass(60).await;
+    assert_eq!(house.run_word().await, "queued");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_neither_loses_a_worker_nor_keeps_a_lost_one_for_hours() {
+    let (house, assignment) = one().await;
+    house.clock.set(branchline_model::Timestamp(branchline_ports::Clock::now(&*house.clock).0 - 86_400_000));
+    house.rest().await;
+    house.pass(150).await;
+    assert!(matches!(house.beat(&assignment).await, Heard::Counts { .. }));
+    house.pass(170).await;
+    assert_eq!(house.run_word().await, "starting");
+    house.pass(60).await;
+    assert_eq!(house.run_word().await, "queued");
+}
+
+#[tokio::test]
+async fn a_heartbeat_tells_what_is_to_stop_and_nobody_speaks_for_another() {
+    let (house, assignment) = one().await;
+    *house.orders.away.lock().unwrap() = true;
+    house.controller.cancel_build(&house.id(1), &branchline_model::Actor::new("ann")).await.unwrap();
+    assert!(matches!(house.beat(&assignment).await, Heard::Stop { .. }));
+    let stranger = WorkerId::new("stranger");
+    let answer = house.controller.heartbeat(&stranger, std::slice::from_ref(&assignment.lease)).await;
+    assert!(matches!(answer.unwrap()[0], Heard::Fenced { .. }));
+}
+
+#[tokio::test]
+async fn ten_ticks_at_once_lose_an_attempt_once() {
+    let (house, _) = one().await;
+    house.pass(160).await;
+    house.step(30);
+    let mut ticks = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let controller = house.controller.clone();
+        ticks.spawn(async move { controller.tick().await.unwrap() });
+    }
+    while let Some(ticked) = ticks.join_next().await {
+        ticked.unwrap();
+    }
+    assert_eq!(house.run_word().await, "queued");
+    house.pass(10).await;
+    assert_eq!(house.claim_as("other").await.unwrap().lease.attempt.number, 2);
+    assert!(house.claim_as("third").await.is_none());
+}
