@@ -12,7 +12,7 @@ use branchline_core::intent::SpecFile;
 use branchline_model::{Actor, BuildId, BuildStatus, PoolName, RepositoryName, WorkerId};
 use branchline_ports::{Clock, Ring};
 use branchline_store::MemoryStore;
-use branchline_worker::{Drain, Worker, WorkerConfig, WorkerHandle, Workspace};
+use branchline_worker::{Drain, HEARTBEAT, Worker, WorkerConfig, WorkerHandle, Workspace};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -119,6 +119,7 @@ impl Local {
             slots,
             root: folder.path().join("attempts"),
             workspace: Workspace::InPlace(tree.root().to_owned()),
+            heartbeat: HEARTBEAT,
         };
         let worker = WorkerHandle::new(&config);
         let controller = Controller::new(Ports {

@@ -12,7 +12,7 @@ use branchline_model::{Actor, PoolName, RepositoryName, WorkerId};
 use branchline_ports::{Ring, WorkerProtocol};
 use branchline_store::SqliteStore;
 use branchline_web::Access;
-use branchline_worker::{Drain, Worker, WorkerConfig, WorkerHandle, Workspace};
+use branchline_worker::{Drain, HEARTBEAT, Worker, WorkerConfig, WorkerHandle, Workspace};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
@@ -94,6 +94,7 @@ impl Embedded {
             slots,
             root: data.attempts(),
             workspace: Workspace::Fresh,
+            heartbeat: HEARTBEAT,
         };
         let worker = WorkerHandle::new(&worker_config);
         let controller = Controller::new(Ports {

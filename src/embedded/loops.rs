@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use branchline_controller::Controller;
+use branchline_controller::{Controller, ControllerError};
 use branchline_model::{EventKey, RepositoryId};
 use branchline_worker::WorkerHandle;
 use tokio::task::{JoinHandle, JoinSet};
@@ -106,6 +106,7 @@ async fn resolve_events(controller: Controller, bell: EmbeddedBell, end: Cancell
 /// Advances builds, performs effects, and acts on deadlines.
 async fn advance_builds(controller: Controller, bell: EmbeddedBell, end: CancellationToken) {
     let mut deadlines_seen: Option<Instant> = None;
+    let mut listens = false;
     loop {
         if let Err(error) = controller.advance().await {
             tracing::warn!(%error, "builds could not be advanced; it will be tried again");
@@ -117,6 +118,9 @@ async fn advance_builds(controller: Controller, bell: EmbeddedBell, end: Cancell
             if let Err(error) = controller.pass_deadlines().await {
                 tracing::warn!(%error, "deadlines could not be looked at; it will be tried again");
             }
+            if let Err(error) = look_at_leases(&controller, &mut listens).await {
+                tracing::warn!(%error, "leases could not be looked at; it will be tried again");
+            }
             deadlines_seen = Some(Instant::now());
         }
         tokio::select! {
@@ -125,6 +129,15 @@ async fn advance_builds(controller: Controller, bell: EmbeddedBell, end: Cancell
             () = end.cancelled() => return,
         }
     }
+}
+
+/// Gives up what nothing is heard of. What was not heard before this process stood is nobody's silence.
+async fn look_at_leases(controller: &Controller, listens: &mut bool) -> Result<(), ControllerError> {
+    if !*listens {
+        controller.begin_listening().await?;
+        *listens = true;
+    }
+    controller.pass_leases().await.map(drop)
 }
 
 /// Has the worker look whenever a queue has more runs.

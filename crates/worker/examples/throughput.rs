@@ -184,6 +184,7 @@ async fn worker(slots: usize) -> Result<(f64, f64, usize), Failure> {
         slots,
         root: folder.path().join("attempts"),
         workspace: Workspace::Fresh,
+        heartbeat: branchline_worker::HEARTBEAT,
     };
     let handle = WorkerHandle::new(&config);
     let worker = Worker::new(config, handle.clone(), nothing.clone(), nothing.clone())?;

@@ -23,6 +23,8 @@ pub struct WorkerConfig {
     pub root: PathBuf,
     /// Where steps work.
     pub workspace: Workspace,
+    /// How often it says that it holds what it holds; [`HEARTBEAT`](crate::HEARTBEAT) suits every controller.
+    pub heartbeat: Duration,
 }
 
 impl WorkerConfig {

@@ -97,6 +97,21 @@ impl WorkerHandle {
         }
     }
 
+    /// The attempts that are here.
+    pub(crate) fn here(&self) -> Vec<AttemptId> {
+        self.shared.attempts().here.keys().cloned().collect()
+    }
+
+    /// Whether an attempt is here.
+    pub(crate) fn is_here(&self, attempt: &AttemptId) -> bool {
+        self.shared.attempts().here.contains_key(attempt)
+    }
+
+    /// Whether an attempt was told to stop, or has gone.
+    pub(crate) fn is_ordered(&self, attempt: &AttemptId) -> bool {
+        self.shared.attempts().here.get(attempt).is_none_or(|orders| orders.borrow().is_some())
+    }
+
     pub(crate) async fn woken(&self) {
         self.shared.wake.notified().await;
     }

@@ -12,6 +12,7 @@ mod bell;
 mod config;
 mod follow;
 mod handle;
+mod heartbeat;
 mod machine;
 mod open;
 mod prepare;
@@ -21,5 +22,6 @@ mod workspaces;
 
 pub use config::{Drain, WorkerConfig, WorkerError, Workspace};
 pub use handle::WorkerHandle;
+pub use heartbeat::HEARTBEAT;
 pub use worker::Worker;
 pub use workspaces::Workspaces;

@@ -17,6 +17,7 @@ use crate::attempt::{abandon, carry_out};
 use crate::backoff::Backoff;
 use crate::config::{Drain, WorkerConfig, WorkerError};
 use crate::handle::WorkerHandle;
+use crate::heartbeat::beat;
 use crate::machine;
 use crate::open::Origin;
 use crate::slots::Slots;
@@ -95,21 +96,29 @@ impl Worker {
     /// Works until it is told to end ([`WorkerHandle::drain`]).
     pub async fn run(self) {
         let context = Arc::new(self.context);
-        let mut drains = context.handle.drains();
-        let slots = Slots::new(context.config.slots);
-        let mut tasks = JoinSet::new();
         tokio::select! {
-            () = go_on(&context, &slots, &mut tasks) => {}
-            _ = told(&mut drains) => {}
+            () = work(&context) => {}
+            () = beat(&context) => {}
         }
-        let claim = claim_until(&context, &slots, &mut tasks, told(&mut drains)).await;
-        let drain = drains.borrow().unwrap_or(Drain::HandOver);
-        if let (Some(claim), false) = (claim, drain == Drain::HandOver) {
-            // What this brings would otherwise wait for the next start.
-            begin(&context, &slots, &mut tasks, claim.await);
-        }
-        end(&context, tasks, drain).await;
     }
+}
+
+/// Goes on, claims, and ends as told.
+async fn work(context: &Arc<Context>) {
+    let mut drains = context.handle.drains();
+    let slots = Slots::new(context.config.slots);
+    let mut tasks = JoinSet::new();
+    tokio::select! {
+        () = go_on(context, &slots, &mut tasks) => {}
+        _ = told(&mut drains) => {}
+    }
+    let claim = claim_until(context, &slots, &mut tasks, told(&mut drains)).await;
+    let drain = drains.borrow().unwrap_or(Drain::HandOver);
+    if let (Some(claim), false) = (claim, drain == Drain::HandOver) {
+        // What this brings would otherwise wait for the next start.
+        begin(context, &slots, &mut tasks, claim.await);
+    }
+    end(context, tasks, drain).await;
 }
 
 /// Waits for the word to end.

@@ -349,6 +349,7 @@ pub struct House {
     pub workspaces: Arc<TestWorkspaces>,
     pub folder: tempfile::TempDir,
     pub workspace: Workspace,
+    pub heartbeat: Duration,
     pub slots: usize,
     pub spawner: Arc<Spawner>,
 }
@@ -367,6 +368,7 @@ impl House {
             workspaces: Arc::default(),
             folder: tempfile::tempdir().unwrap(),
             workspace: Workspace::Fresh,
+            heartbeat: Duration::from_secs(15),
             slots: 2,
             spawner: Arc::new(Spawner::of(PROGRAM.into())),
         }
@@ -400,6 +402,7 @@ impl House {
             slots: self.slots,
             root: self.root(),
             workspace: self.workspace.clone(),
+            heartbeat: self.heartbeat,
         };
         let handle = WorkerHandle::new(&config);
         let protocol: Arc<dyn WorkerProtocol> = self.controller.clone();
