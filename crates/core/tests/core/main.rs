@@ -5,5 +5,6 @@
 mod absence;
 mod decisions;
 mod leases;
+mod queueing;
 mod whatever_happens;
 mod world;
