@@ -15,7 +15,9 @@ use crate::directory::{DemandWalk, Walk};
 use crate::hints::InHand;
 use crate::work::{contended, unavailable};
 
-/// So many lanes are looked into before the look ends in vain, to begin elsewhere.
+/// So many demands are looked at, and
+const MOST_DEMANDS: usize = 256;
+/// so many lanes looked into, before a look ends in vain, and the next begins elsewhere.
 const MOST_LANES: usize = 64;
 /// Beyond what it wants, a claim reads so many places more at the most, to find some that nobody else is after.
 const MOST_SKIPPED: usize = 1_000;
@@ -47,10 +49,11 @@ impl Controller {
         pool: &PoolName,
         most: usize,
     ) -> Result<Vec<Assignment>, ProtocolError> {
-        for tried in 0..MOST_TRIES {
+        let mut crossed = 0;
+        for _ in 0..MOST_TRIES {
             let turn = self.hints.next_turn();
             let looked =
-                self.look(claimant, pool, most, turn, skip(turn, tried)).await.map_err(unavailable)?;
+                self.look(claimant, pool, most, turn, skip(turn, crossed)).await.map_err(unavailable)?;
             // Somebody who changed it meanwhile has tidied, or uses it again: either is well.
             let (Outcome::Done | Outcome::Again) = self.commit(looked.tidy).await.map_err(unavailable)?;
             if looked.entries.is_empty() {
@@ -73,6 +76,7 @@ impl Controller {
             };
             let assignments = taken.iter().filter_map(assign).collect();
             if let Outcome::Again = self.commit(plan).await.map_err(unavailable)? {
+                crossed += 1;
                 continue;
             }
             drop(looked.in_hand);
@@ -85,7 +89,8 @@ impl Controller {
             }
             return Ok(assignments);
         }
-        Err(contended(&format!("the queue of {pool}")))
+        // Nothing was found in all that could be looked through now: the worker asks again.
+        if crossed == 0 { Ok(Vec::new()) } else { Err(contended(&format!("the queue of {pool}"))) }
     }
 
     /// The waiting with what is to be done. A run that does not say it can never be carried out: it is ended.
@@ -129,18 +134,20 @@ impl Controller {
             tidy: Plan::default(),
             whole: true,
         };
-        let mut seen = 0;
+        let (mut demands_seen, mut lanes_seen) = (0, 0);
         let mut demands = DemandWalk::new(pool, turn);
         loop {
             let batch = demands.next(self).await?;
-            if batch.is_empty() {
+            if batch.is_empty() || demands_seen >= MOST_DEMANDS {
+                looked.whole = batch.is_empty();
                 return Ok(looked);
             }
+            demands_seen += batch.len();
             for demand in batch {
                 if !queue::serves(&demand.value.wants, &claimant.tags) {
                     continue;
                 }
-                let mut walk = Walk::lanes(pool, &demand.value.wants, turn);
+                let mut walk = Walk::lanes(self, pool, &demand.value.wants, turn);
                 let mut without_lanes = true;
                 loop {
                     let lanes = walk.next::<Lane>(self).await?;
@@ -148,12 +155,16 @@ impl Controller {
                         break;
                     }
                     without_lanes = false;
-                    seen += lanes.len();
+                    lanes_seen += lanes.len();
+                    let before = looked.entries.len();
                     self.look_into(&lanes, most, skip, &mut looked).await?;
+                    if looked.entries.len() > before {
+                        DemandWalk::served(self, &demand.value);
+                    }
                     if looked.wants(most) == 0 {
                         return Ok(looked);
                     }
-                    if seen >= MOST_LANES {
+                    if lanes_seen >= MOST_LANES {
                         looked.whole = false;
                         return Ok(looked);
                     }
@@ -183,6 +194,8 @@ impl Controller {
             }
             let page = Page::of(keys::queue(&lane.value.id), wanted + spare);
             let entries = self.page::<QueueEntry>(&page).await?;
+            let key = keys::lane(&lane.value.id);
+            self.hints.served(&key.partition, &key.sort);
             if entries.is_empty() {
                 queue::retire_lane(&mut looked.tidy, lane, self.clock.now());
                 continue;
@@ -208,11 +221,11 @@ impl Controller {
 
 /// After a claim that somebody else crossed, how many places to pass over: among more and more, so that many who claim
 /// at once come apart.
-fn skip(turn: u64, tried: usize) -> usize {
-    if tried == 0 {
+fn skip(turn: u64, crossed: usize) -> usize {
+    if crossed == 0 {
         return 0;
     }
-    let among = 4 << tried.min(4);
+    let among = 4 << crossed.min(4);
     let spread = turn.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     usize::try_from(spread).unwrap_or_default() % among
 }

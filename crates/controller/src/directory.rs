@@ -1,11 +1,11 @@
 //! The directories of the queues: kept true by every commit that queues, and walked by every claim. Invariant: a walk
-//! reads a bounded page at a time, and begins elsewhere at each turn, so that what is long is neither read whole nor
-//! always from its head.
+//! reads a bounded page at a time, and begins behind what was served last, so that what is long is neither read whole
+//! nor always from its head.
 
 use std::collections::BTreeSet;
 
 use branchline_core::queue::{self, Found};
-use branchline_model::{Demand, LaneId, Plan, PoolName, Row, Standing, Versioned, Wants, keys};
+use branchline_model::{Demand, LaneId, Plan, PoolName, Priority, Row, Standing, Versioned, Wants, keys};
 use branchline_ports::{Page, StoreError};
 
 use crate::Controller;
@@ -48,38 +48,29 @@ fn standing(row: Row) -> Standing {
     }
 }
 
-/// A walk through all rows whose sort keys begin with a prefix, from where its turn says and round to there.
+/// A walk through all rows whose sort keys begin with a prefix, from behind the one that was served last and round to it.
 pub(crate) struct Walk {
     page: Page,
-    turn: u64,
+    start: String,
     stage: Stage,
 }
 
 enum Stage {
     /// Nothing was read: if all of it is short, all of it is read.
     First,
-    /// From the position on.
+    /// Behind the start.
     Onwards,
-    /// From the start up to the position.
+    /// Up to the start.
     Around,
     Done,
 }
 
 impl Walk {
     /// Through the lanes in which this is wanted.
-    pub(crate) fn lanes(pool: &PoolName, wants: &Wants, turn: u64) -> Self {
-        let page = Page::of(keys::lanes(pool, wants), ROWS_AT_ONCE);
-        Self { page, turn, stage: Stage::First }
-    }
-
-    fn position(&self) -> String {
-        format!("{}{}", self.page.prefix, queue::position(self.turn))
-    }
-
-    fn onwards(mut self) -> Self {
-        self.page.after = Some(self.position());
-        self.stage = Stage::Onwards;
-        self
+    pub(crate) fn lanes(controller: &Controller, pool: &PoolName, wants: &Wants, turn: u64) -> Self {
+        let directory = keys::lanes(pool, wants);
+        let start = controller.hints.start(&directory, turn);
+        Self { page: Page::of(directory, ROWS_AT_ONCE), start, stage: Stage::First }
     }
 
     /// The next rows; none once it is through.
@@ -95,29 +86,39 @@ impl Walk {
             let full = rows.len() == ROWS_AT_ONCE;
             match self.stage {
                 Stage::First if full => {
-                    self.page.after = Some(self.position());
+                    self.page.after = Some(self.start.clone());
                     self.stage = Stage::Onwards;
                     continue;
                 }
-                Stage::First | Stage::Done => self.stage = Stage::Done,
-                Stage::Onwards | Stage::Around if full => {
-                    self.page.after = rows.last().map(|row| row.value.clone().into().key().sort);
+                Stage::First | Stage::Done => {
+                    begin_behind(&mut rows, &self.start);
+                    self.stage = Stage::Done;
                 }
+                Stage::Onwards | Stage::Around if full => self.page.after = rows.last().map(sort_of),
                 Stage::Onwards => {
-                    self.page = Page { after: None, until: Some(self.position()), ..self.page.clone() };
+                    self.page = Page { after: None, until: Some(self.start.clone()), ..self.page.clone() };
                     self.stage = Stage::Around;
                 }
                 Stage::Around => self.stage = Stage::Done,
             }
             if !rows.is_empty() {
-                queue::in_turn(&mut rows, self.turn, |_, _| true);
                 return Ok(rows);
             }
         }
     }
 }
 
-/// A walk through what is wanted of a pool, the most urgent first, and what is equally urgent from where its turn says.
+/// Turns rows that are in order, so that the first one behind this sort key is the first.
+fn begin_behind<T: Into<Row> + Clone>(rows: &mut [Versioned<T>], start: &str) {
+    let before = rows.partition_point(|row| sort_of(row).as_str() <= start);
+    rows.rotate_left(before);
+}
+
+fn sort_of<T: Into<Row> + Clone>(row: &Versioned<T>) -> String {
+    row.value.clone().into().key().sort
+}
+
+/// A walk through what is wanted of a pool, the most urgent first, and what is equally urgent in its turn.
 pub(crate) struct DemandWalk {
     /// What was not read yet.
     rest: Option<Page>,
@@ -145,6 +146,7 @@ impl DemandWalk {
                 self.equals = None;
             }
             let Some(page) = &mut self.rest else { return Ok(Vec::new()) };
+            let partition = page.partition.clone();
             let mut rows = controller.page::<Demand>(page).await?;
             let priority = |row: &Versioned<Demand>| row.value.wants.priority;
             let (Some(first), Some(last)) = (rows.first().map(priority), rows.last().map(priority)) else {
@@ -157,16 +159,37 @@ impl DemandWalk {
                 let prefix = format!("{}/", first.sortable());
                 // What follows all that begin so: no key's digits reach as far.
                 page.after = Some(format!("{prefix}~"));
-                let equals = Page { prefix, after: None, ..page.clone() };
-                self.equals = Some(Walk { page: equals, turn: self.turn, stage: Stage::First }.onwards());
+                let start = Self::start(controller, &partition, first, self.turn);
+                let equals = Page { prefix, after: Some(start.clone()), ..page.clone() };
+                self.equals = Some(Walk { page: equals, start, stage: Stage::Onwards });
                 continue;
             } else {
                 // The last ones may have more like them behind.
                 rows.retain(|row| priority(row) != last);
-                page.after = rows.last().map(|row| keys::demand(&row.value.pool, &row.value.wants).sort);
+                page.after = rows.last().map(sort_of);
             }
-            queue::in_turn(&mut rows, self.turn, |one, other| priority(one) == priority(other));
+            for equals in rows.chunk_by_mut(|one, other| priority(one) == priority(other)) {
+                if let [one, ..] = equals {
+                    let start = Self::start(controller, &partition, priority(one), self.turn);
+                    begin_behind(equals, &start);
+                }
+            }
             return Ok(rows);
+        }
+    }
+
+    /// Those of one priority have their turns among themselves.
+    fn start(controller: &Controller, partition: &str, priority: Priority, turn: u64) -> String {
+        let prefix = priority.sortable();
+        let start = controller.hints.start(&format!("{partition}/{prefix}"), turn);
+        format!("{prefix}/{start}")
+    }
+
+    /// Some lane of this demand was served.
+    pub(crate) fn served(controller: &Controller, demand: &Demand) {
+        let key = keys::demand(&demand.pool, &demand.wants);
+        if let Some((prefix, rest)) = key.sort.split_once('/') {
+            controller.hints.served(&format!("{}/{prefix}", key.partition), rest);
         }
     }
 }

@@ -1,27 +1,51 @@
 //! What claims in one process tell each other, so that they do not run for the same runs. Invariant: all of it is a hint;
 //! with none of it, or with several processes that know nothing of each other, each run is still given out once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use branchline_core::queue;
 use branchline_model::{QueueEntry, RunId, Timestamp, Versioned};
+
+/// Of so many directories it is remembered who was served last.
+const MOST_SERVED: usize = 10_000;
 
 /// Whose turn it is, and which runs someone is about to take.
 #[derive(Debug)]
 pub(crate) struct ClaimHints {
     turn: AtomicU64,
+    served: Mutex<HashMap<String, String>>,
     in_hand: Mutex<BTreeSet<RunId>>,
 }
 
 impl ClaimHints {
     /// Turns begin with the time, so that processes that live shortly do not all begin with the same lane.
     pub(crate) fn new(now: Timestamp) -> Self {
-        Self { turn: AtomicU64::new(now.0.unsigned_abs()), in_hand: Mutex::default() }
+        Self {
+            turn: AtomicU64::new(now.0.unsigned_abs()),
+            served: Mutex::default(),
+            in_hand: Mutex::default(),
+        }
     }
 
     pub(crate) fn next_turn(&self) -> u64 {
         self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Behind which sort key of a directory to begin: the one that was served last, so that each is served in its turn.
+    pub(crate) fn start(&self, directory: &str, turn: u64) -> String {
+        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        served.get(directory).cloned().unwrap_or_else(|| queue::position(turn))
+    }
+
+    /// This one was served, or had nothing.
+    pub(crate) fn served(&self, directory: &str, sort: &str) {
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        if served.len() >= MOST_SERVED {
+            served.clear();
+        }
+        served.insert(directory.to_owned(), sort.to_owned());
     }
 
     /// How many runs are about to be taken.

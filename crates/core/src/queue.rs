@@ -20,8 +20,8 @@
 //! name (DynamoDB); one of the two is then decided again. That is rare by design: a lane belongs to one repository, whose
 //! builds meet on the row that numbers them anyway, and a demand is named only by commits that make a lane.
 //!
-//! Which lane is looked at first is a matter of the *turn*, a number that the caller lets grow. What is wrong with
-//! a turn can make a queue unfair, never lose a run.
+//! Which lane is looked at first is the caller's business: after the one that was served last, or at the [`position`] of
+//! a number that grows. A mistake there can make a queue unfair, never lose a run.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -183,17 +183,8 @@ pub fn serves(wants: &Wants, tags: &BTreeSet<Tag>) -> bool {
     })
 }
 
-/// Turns each group of rows of one kind, so that each is first in its turn. Groups stay in their order: `same` says
-/// which neighbours are of one group.
-pub fn in_turn<T>(rows: &mut [T], turn: u64, same: impl Fn(&T, &T) -> bool) {
-    for group in rows.chunk_by_mut(same) {
-        let by = usize::try_from(turn % group.len() as u64).unwrap_or_default();
-        group.rotate_left(by);
-    }
-}
-
-/// Where to begin in a directory too long to be read at once, as the digits that its keys begin with. Over many turns
-/// every part of it comes first equally often, and soon (the golden ratio is the least periodic of all steps).
+/// Where to begin in a directory when nothing is known of whose turn it is, as the digits that its keys begin with. Over
+/// many turns every part of it comes first equally often, and soon (the golden ratio is the least periodic of all steps).
 #[must_use]
 pub fn position(turn: u64) -> String {
     let step = u32::try_from(turn & u64::from(u32::MAX)).unwrap_or_default().wrapping_mul(0x9E37_79B9);
@@ -222,20 +213,6 @@ mod tests {
             let wants = Wants { tags: tags(wanted), ..Wants::default() };
             assert_eq!(serves(&wants, &tags(has)), serves_it, "{wanted:?} {has:?}");
         }
-    }
-
-    #[test]
-    fn each_of_a_group_is_first_in_its_turn_and_groups_stay_in_order() {
-        let firsts: Vec<(u8, u8)> = (0..6)
-            .map(|turn| {
-                let mut rows = [(1, 'a'), (1, 'b'), (1, 'c'), (2, 'd'), (2, 'e')];
-                in_turn(&mut rows, turn, |one, other| one.0 == other.0);
-                assert!(rows.is_sorted_by_key(|row| row.0));
-                (rows[0].1 as u8, rows[3].1 as u8)
-            })
-            .collect();
-        assert_eq!(firsts.iter().filter(|first| first.0 == b'b').count(), 2);
-        assert_eq!(firsts.iter().filter(|first| first.1 == b'e').count(), 3);
     }
 
     #[test]

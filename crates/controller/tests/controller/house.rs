@@ -66,6 +66,11 @@ pub fn claimant(worker: WorkerId) -> Claimant {
 impl House {
     /// A controller that serves one repository whose first commit holds these pipelines.
     pub async fn with(pipelines: &[(&str, &str)]) -> Self {
+        Self::on(Arc::new(MemoryStore::new()), pipelines).await
+    }
+
+    /// The same on this store.
+    pub async fn on(store: Arc<dyn Store>, pipelines: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app");
         std::fs::create_dir_all(path.join(".branchline")).unwrap();
@@ -74,7 +79,7 @@ impl House {
             std::fs::write(path.join(format!(".branchline/{name}.yaml")), text).unwrap();
         }
         commit(&path, "First");
-        let store = Arc::new(PoisonedStore::over(Arc::new(MemoryStore::new())));
+        let store = Arc::new(PoisonedStore::over(store));
         let clock = Arc::new(SteppedClock::at(Timestamp(1_800_000_000_000)));
         let orders = Arc::new(Orders::default());
         let network = Network::default();

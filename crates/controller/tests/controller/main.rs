@@ -8,3 +8,4 @@ mod carried_out;
 mod house;
 mod leases;
 mod poisoned;
+mod queueing;
