@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use branchline_core::lease::Policy;
 use branchline_core::{claim, queue};
 use branchline_model::{
     BuildId, Change, Demand, Expectation, JobName, Key, Lane, LaneId, Plan, PoolName, Priority, QueueEntry,
@@ -189,7 +190,8 @@ impl Work {
             Begun::EntriesRead(_, entries) => {
                 let run = self.table.read(&keys::run(&entries[0].value.run));
                 let waiting = [(entries[0].clone(), run)];
-                let (plan, _) = claim::claim(&waiting, &WorkerId::new("worker"), self.now).unwrap();
+                let (plan, _) =
+                    claim::claim(&waiting, &WorkerId::new("worker"), self.now, &Policy::default()).unwrap();
                 self.left += usize::from(self.table.commit(plan));
             }
             Begun::DemandRead(demand) => {
