@@ -89,15 +89,20 @@ impl Controller {
             Some(row) => row.value.url,
             None => return Err(ObserveError::Unknown(id.clone())),
         };
-        let heads = self.checkout.heads(&url).await?;
-        if last == Some(&heads) {
-            return Ok(Observed { heads, events: 0 });
+        if let Some(last) = last {
+            let heads = self.checkout.heads(&url).await?;
+            if *last == heads {
+                return Ok(Observed { heads, events: 0 });
+            }
         }
         for _ in 0..MOST_TRIES {
             let Some(repository) = self.row::<Repository>(keys::repository(id)).await? else {
                 return Err(ObserveError::Unknown(id.clone()));
             };
             let (known, unreadable) = self.known_refs(id).await?;
+            // Asked after the rows were read: an answer that took so long that somebody with a newer one committed before
+            // meets a conflict, and never moves a ref back to where it was.
+            let heads = self.checkout.heads(&url).await?;
             // Where such a ref was last seen, and how often it moved, is not known: it waits for its repair.
             let mut seen = heads.refs.clone();
             seen.retain(|(name, _)| !unreadable.contains(&name.to_string()));
