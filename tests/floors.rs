@@ -57,12 +57,15 @@ const ROOMS: &[Room] = &[
         ],
     },
     Room { name: TESTKIT, floor: 4, may_use: BELOW_THE_ROOF },
+    Room { name: SIMULATOR, floor: 4, may_use: BELOW_THE_ROOF },
     Room { name: "branchline", floor: 5, may_use: BELOW_THE_ROOF },
     // Not part of the house: it must stand before anything else is compiled.
     Room { name: "xtask", floor: 0, may_use: &[] },
 ];
 
 const TESTKIT: &str = "branchline-testkit";
+
+const SIMULATOR: &str = "branchline-simulator";
 
 const BELOW_THE_ROOF: &[&str] = &[
     "branchline-model",
@@ -189,6 +192,12 @@ fn objection(arrow: &Arrow, crates: &[String]) -> Option<String> {
 }
 
 fn objection_within_the_house(arrow: &Arrow) -> Option<String> {
+    if arrow.to == SIMULATOR {
+        return Some("the simulator is a tool for developers: nothing may use it".to_owned());
+    }
+    if arrow.to == TESTKIT && arrow.from == SIMULATOR {
+        return None;
+    }
     if arrow.to == TESTKIT {
         return Some("the testkit is for tests: it may only be a dev-dependency".to_owned());
     }

@@ -18,6 +18,11 @@ pub enum Command {
         /// Compare only; write nothing.
         check: bool,
     },
+    /// Let seeded histories happen, and check every promise.
+    Simulate {
+        /// What the simulator is told.
+        arguments: Vec<String>,
+    },
     /// Run a benchmark.
     Bench {
         /// Which.
@@ -81,6 +86,11 @@ impl Error for Misuse {}
 const COMMANDS: &[(&str, &str, &str)] = &[
     ("test", "", "Install what the tests need (Debian, as root), then check everything; ends with a summary"),
     ("bench", "NAME", "Run a benchmark in release mode: pickup, throughput, resolve, store, logs"),
+    (
+        "simulate",
+        "[--seeds N] [--seed S]",
+        "Run histories full of faults, and check every promise after each",
+    ),
     ("generate", "[--check]", "Write the files that are made from the code; with --check only compare them"),
 ];
 
@@ -91,7 +101,7 @@ pub fn help() -> String {
     );
     for (name, arguments, purpose) in COMMANDS {
         let usage = format!("{name} {arguments}");
-        text.push_str(&format!("\n  {usage:<20} {purpose}"));
+        text.push_str(&format!("\n  {usage:<31} {purpose}"));
     }
     text.push_str("\n\nExit codes: 0 all is well, 1 something is wrong, 2 it could not be checked.");
     text
@@ -118,6 +128,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, M
             None => Ok(Command::Generate { check: !rest.is_empty() }),
             Some(given) => Err(Misuse::UnknownArgument { command: "generate", given: given.clone() }),
         },
+        "simulate" => Ok(Command::Simulate { arguments: rest.to_vec() }),
         "bench" => match rest {
             [given] => BENCHES
                 .iter()
@@ -153,6 +164,12 @@ mod tests {
         assert_eq!(parsed("test"), Ok(Command::Test));
         assert_eq!(parsed("generate"), Ok(Command::Generate { check: false }));
         assert_eq!(parsed("generate --check"), Ok(Command::Generate { check: true }));
+    }
+
+    #[test]
+    fn what_follows_simulate_is_the_simulators() {
+        let arguments = ["--seeds", "5"].map(str::to_owned).to_vec();
+        assert_eq!(parsed("simulate --seeds 5"), Ok(Command::Simulate { arguments }));
     }
 
     #[test]

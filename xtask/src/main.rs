@@ -13,6 +13,7 @@ mod cli_reference;
 mod generate;
 mod ignored;
 mod needs;
+mod simulate;
 mod step;
 mod summary;
 mod tally;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     match command {
         Command::Help => ExitCode::SUCCESS,
         Command::Test => test::run(&root),
+        Command::Simulate { arguments } => simulate::run(&root, &arguments),
         Command::Bench { name } => bench::run(&root, name),
         Command::Generate { check } => generate::run(&root, check),
     }

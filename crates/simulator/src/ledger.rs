@@ -1,0 +1,275 @@
+//! What was really committed, and what really was done: kept beside the store, to be compared with it. Invariant: a
+//! commit is judged when it is made, on the rows as they then were.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use branchline_core::transition;
+use branchline_model::{
+    AttemptId, BuildId, BuildStatus, Change, Deadline, DeadlineKind, Effect, EventKey, Expectation, Key,
+    PendingEffect, Row, RunId, RunState, keys,
+};
+
+use crate::coverage::Transition;
+
+/// One execution of an attempt's steps on a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Execution {
+    pub(crate) attempt: AttemptId,
+    pub(crate) machine: String,
+    pub(crate) at: u64,
+}
+
+/// What a row belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Whose {
+    /// A build.
+    Build(BuildId),
+    /// An event.
+    Event(EventKey),
+    /// More than one of them.
+    All,
+}
+
+/// What a row belongs to: what may stand still where it cannot be read.
+pub(crate) fn whose(row: &Row) -> Whose {
+    match row {
+        Row::Build(row) => Whose::Build(row.id.clone()),
+        Row::BuildDefinition(row) => Whose::Build(row.build.clone()),
+        Row::BuildProgress(row) => Whose::Build(row.build.clone()),
+        Row::Run(row) => Whose::Build(row.id.build.clone()),
+        Row::RunDefinition(row) => Whose::Build(row.0.run.build.clone()),
+        Row::Attempt(row) => Whose::Build(row.id.run.build.clone()),
+        Row::AttemptProgress(row) => Whose::Build(row.attempt.run.build.clone()),
+        Row::HeldAttempt(row) => Whose::Build(row.attempt.run.build.clone()),
+        Row::EndedRun(row) => Whose::Build(row.run.build.clone()),
+        Row::QueueEntry(row) => Whose::Build(row.run.build.clone()),
+        Row::LeaseEnd(row) => Whose::Build(row.attempt.run.build.clone()),
+        Row::Deadline(Deadline { of: DeadlineKind::BuildTimeout { build }, .. }) => {
+            Whose::Build(build.clone())
+        }
+        Row::Deadline(Deadline { of: DeadlineKind::Retry { run }, .. }) => Whose::Build(run.build.clone()),
+        Row::PendingEffect(PendingEffect {
+            effect: Effect::Stop { attempt, .. } | Effect::CloseLog { attempt },
+            ..
+        }) => Whose::Build(attempt.run.build.clone()),
+        Row::Event(row) => Whose::Event(row.key.clone()),
+        Row::PendingEvent(row) => Whose::Event(row.event.clone()),
+        Row::Repository(_)
+        | Row::Trouble(_)
+        | Row::Ref(_)
+        | Row::Lane(_)
+        | Row::Demand(_)
+        | Row::Listening(_)
+        | Row::Unreadable(_) => Whose::All,
+    }
+}
+
+/// The books.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    /// Every row as it was last written.
+    pub(crate) rows: BTreeMap<Key, Row>,
+    /// Every key that was ever written.
+    pub(crate) written: BTreeSet<Key>,
+    /// How many commits were made.
+    pub(crate) commits: u64,
+    /// Every start of an attempt's steps.
+    pub(crate) executions: Vec<Execution>,
+    /// How many bytes of each attempt's log a worker was told are stored.
+    pub(crate) acknowledged: BTreeMap<AttemptId, u64>,
+    /// The attempts whose last word was acknowledged to a worker.
+    pub(crate) finished: BTreeSet<AttemptId>,
+    /// The events that whoever asked was told of.
+    pub(crate) told: BTreeSet<EventKey>,
+    /// What has a row that cannot be read any more: it may stand still, and nothing else may.
+    pub(crate) poisoned: BTreeSet<Whose>,
+    /// How many effects were performed.
+    pub(crate) performed: u64,
+    /// How many ticks there were.
+    pub(crate) ticks: u64,
+}
+
+impl Ledger {
+    /// The changes of state that these changes would make now.
+    pub(crate) fn transitions(&self, changes: &[Change]) -> Vec<Transition> {
+        let puts = changes.iter().filter_map(|change| match change {
+            Change::Put { row, .. } => Some(row),
+            Change::Delete { .. } | Change::Check { .. } => None,
+        });
+        puts.filter_map(|row| match (row, self.rows.get(&row.key())) {
+            (Row::Run(run), None) => Some(Transition::Run(None, run.state.status())),
+            (Row::Run(run), Some(Row::Run(before))) if before.state != run.state => {
+                Some(Transition::Run(Some(before.state.status()), run.state.status()))
+            }
+            (Row::Build(build), None) => Some(Transition::Build(None, build.state.status())),
+            (Row::Build(build), Some(Row::Build(before))) if before.state != build.state => {
+                Some(Transition::Build(Some(before.state.status()), build.state.status()))
+            }
+            _ => None,
+        })
+        .collect()
+    }
+
+    /// Enters a commit that was made; answers its changes of state, or what is wrong with it.
+    pub(crate) fn enter(&mut self, changes: Vec<Change>) -> Result<Vec<Transition>, String> {
+        let transitions = self.transitions(&changes);
+        let mut wrong = None;
+        for transition in &transitions {
+            if let Some(why) = forbidden(*transition) {
+                wrong.get_or_insert(why);
+            }
+        }
+        self.commits += 1;
+        let touched = changes.iter().any(touches_queue);
+        for change in changes {
+            match change {
+                Change::Put { row, expected } => {
+                    let key = row.key();
+                    let before = self.rows.get(&key);
+                    if let Some(why) = judge(before, &row, expected) {
+                        wrong.get_or_insert(why);
+                    }
+                    self.written.insert(key.clone());
+                    self.rows.insert(key, row);
+                }
+                Change::Delete { key, .. } => {
+                    self.rows.remove(&key);
+                }
+                Change::Check { .. } => {}
+            }
+        }
+        if touched && wrong.is_none() {
+            wrong = self.out_of_sight();
+        }
+        wrong.map_or(Ok(transitions), Err)
+    }
+
+    /// Why a run that waits would not be found: an entry whose lane, or a lane whose demand, is not in its directory.
+    fn out_of_sight(&self) -> Option<String> {
+        self.rows.values().filter(|row| !self.is_excused(row)).find_map(|row| {
+            let (what, needed) = match row {
+                Row::QueueEntry(entry) => (entry.run.to_string(), keys::lane(&entry.lane())),
+                Row::Lane(lane) => (row.key().to_string(), keys::demand(&lane.id.pool, &lane.id.wants)),
+                _ => return None,
+            };
+            (!self.rows.contains_key(&needed)).then(|| format!("{what} waits, and `{needed}` is not there"))
+        })
+    }
+
+    /// The rows whose loss only one build or event may suffer from.
+    pub(crate) fn may_be_poisoned(&self) -> Vec<(Key, Whose)> {
+        let rows = self.rows.iter().map(|(key, row)| (key.clone(), whose(row)));
+        rows.filter(|(_, whose)| *whose != Whose::All).collect()
+    }
+
+    /// Whether what this row belongs to may stand still.
+    pub(crate) fn is_excused(&self, row: &Row) -> bool {
+        self.poisoned.contains(&whose(row))
+            || matches!(row, Row::Build(build) if self.poisoned.contains(&Whose::Event(build.cause.clone())))
+    }
+
+    /// The number of a run's newest attempt.
+    pub(crate) fn newest_attempt(&self, run: &RunId) -> Option<(u32, &RunState)> {
+        match self.rows.get(&keys::run(run)) {
+            Some(Row::Run(row)) => Some((row.attempts, &row.state)),
+            _ => None,
+        }
+    }
+
+    /// Enters that an attempt's steps were begun on a machine; answers what is wrong with that.
+    pub(crate) fn execute(&mut self, attempt: &AttemptId, machine: &str, at: u64) -> Option<String> {
+        let wrong = self
+            .executions
+            .iter()
+            .find(|execution| execution.attempt == *attempt)
+            .map(|before| format!("{attempt} was begun twice: on {} and on {machine}", before.machine));
+        let (attempt, machine) = (attempt.clone(), machine.to_owned());
+        self.executions.push(Execution { attempt, machine, at });
+        wrong
+    }
+}
+
+fn touches_queue(change: &Change) -> bool {
+    match change {
+        Change::Put { row, .. } => matches!(row, Row::QueueEntry(_) | Row::Lane(_) | Row::Demand(_)),
+        Change::Delete { key, .. } => key.partition.starts_with("pool/"),
+        Change::Check { .. } => false,
+    }
+}
+
+/// Why this change of state must not be.
+fn forbidden(transition: Transition) -> Option<String> {
+    let allowed = match transition {
+        Transition::Run(Some(from), to) => transition::may_follow(from, to),
+        Transition::Run(None, to) => {
+            use branchline_model::RunStatus::{Blocked, Held, Queued, Waiting};
+            matches!(to, Blocked | Held | Queued | Waiting)
+        }
+        Transition::Build(Some(from), to) => build_may_follow(from, to),
+        Transition::Build(None, to) => {
+            matches!(to, BuildStatus::Running | BuildStatus::Waiting | BuildStatus::Invalid)
+        }
+    };
+    (!allowed).then(|| format!("the change `{}` is not in the table", transition.words()))
+}
+
+/// The builds' own table: it only goes on, and an end is final.
+fn build_may_follow(from: BuildStatus, to: BuildStatus) -> bool {
+    use BuildStatus::{Running, Waiting};
+    match (from, to) {
+        (Waiting, Running) | (Running, Running) => true,
+        (Waiting | Running, Waiting) => false,
+        (Waiting | Running, _) => true,
+        _ => false,
+    }
+}
+
+/// What is wrong with writing this row over the one before.
+fn judge(before: Option<&Row>, row: &Row, expected: Expectation) -> Option<String> {
+    match (before, row) {
+        (Some(Row::Run(before)), Row::Run(run)) => {
+            if before.state.has_ended() && before.state != run.state {
+                return Some(format!("run {} was written after it had ended", run.id));
+            }
+            if run.attempts < before.attempts {
+                return Some(format!("run {}: its fence went back", run.id));
+            }
+            if expected == Expectation::Any {
+                return Some(format!("run {} was written without a condition", run.id));
+            }
+            let told = before.state.stop().is_some();
+            if told && passed(&run.state) {
+                return Some(format!("run {} passed though it had been told to stop", run.id));
+            }
+            None
+        }
+        (Some(Row::Build(before)), Row::Build(build)) => {
+            if before.state.has_ended() && before.state != build.state {
+                return Some(format!("build {} was written after it had ended", build.id));
+            }
+            if before.state.stop().is_some() && build.state.status() == BuildStatus::Passed {
+                return Some(format!("build {} passed though it had been told to stop", build.id));
+            }
+            None
+        }
+        (Some(Row::Attempt(before)), Row::Attempt(attempt))
+            if before.report.is_some() && before.report != attempt.report =>
+        {
+            Some(format!("{} has two last words", attempt.id))
+        }
+        (_, Row::Attempt(attempt)) if attempt.report.is_some() && attempt.lost.is_some() => {
+            Some(format!("{} is lost, and has a last word", attempt.id))
+        }
+        (Some(Row::Repository(before)), Row::Repository(repository)) if repository.builds < before.builds => {
+            Some(format!("the builds of {} are counted backwards", repository.id))
+        }
+        (Some(Row::Ref(before)), Row::Ref(reference)) if reference.generation <= before.generation => {
+            Some(format!("the generation of {} did not grow", reference.name))
+        }
+        _ => None,
+    }
+}
+
+fn passed(state: &RunState) -> bool {
+    matches!(state, RunState::Ended { outcome: branchline_model::Outcome::Passed, .. })
+}

@@ -1,0 +1,30 @@
+//! The simulator: core and controller on the worst store there may be, under stepped time and a seeded schedule of
+//! faults. After each history every promise of the house is checked ([docs/reliability.md]).
+//!
+//! A tool for developers: nothing of the product links it.
+//!
+//! [docs/reliability.md]: ../../../docs/reliability.md
+
+mod actors;
+mod chance;
+mod coverage;
+mod fault;
+mod git;
+mod history;
+mod house;
+mod ledger;
+mod logs;
+mod oracle;
+mod pipelines;
+mod schedule;
+mod store;
+mod turn;
+mod whole;
+mod wire;
+mod worker;
+mod world;
+
+pub use coverage::{Coverage, Transition};
+pub use fault::Fault;
+pub use history::{LEAST_FAULTS, Verdict, simulate};
+pub use whole::{COMMIT_FAULTS, missing, operations, transitions};

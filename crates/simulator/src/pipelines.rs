@@ -1,0 +1,106 @@
+//! Pipelines by chance, and what follows from each: which events it is built for. That is said here once more, in
+//! other words than the core's, so that the two can be compared.
+
+use branchline_model::RefName;
+
+use crate::chance::Chance;
+use crate::git::DEFAULT_BRANCH;
+
+/// A pipeline file.
+#[derive(Clone, Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) name: String,
+    on_push: bool,
+    only_default_branch: bool,
+    on_tag: bool,
+    pub(crate) manual: bool,
+    /// Its text cannot be understood.
+    wrong: bool,
+    timeout_seconds: u64,
+    jobs: Vec<Job>,
+}
+
+#[derive(Clone, Debug)]
+struct Job {
+    needs: Vec<usize>,
+    allow_failure: bool,
+}
+
+/// More runs than fit into one transaction of any store with slices of a hundred rows.
+const LARGE: u64 = 120;
+
+impl Pipeline {
+    /// One by chance.
+    pub(crate) fn draw(chance: &mut Chance, name: String, large: bool) -> Self {
+        let count = if large { LARGE } else { chance.between(1, 7) };
+        let mut jobs: Vec<Job> = Vec::new();
+        for at in 0..count {
+            let mut needs = Vec::new();
+            for before in 0..at.min(8) {
+                if chance.one_in(if large { 12 } else { 3 }) {
+                    needs.extend(usize::try_from(before));
+                }
+            }
+            jobs.push(Job { needs, allow_failure: chance.one_in(4) });
+        }
+        let (on_push, on_tag) = (!chance.one_in(4), chance.one_in(2));
+        Self {
+            name,
+            on_push,
+            only_default_branch: chance.one_in(4),
+            on_tag,
+            // A file must say at least one of the three.
+            manual: chance.one_in(2) || !(on_push || on_tag),
+            wrong: chance.one_in(10),
+            timeout_seconds: if chance.one_in(3) {
+                chance.between(3, 60)
+            } else {
+                chance.between(600, 3_600)
+            },
+            jobs,
+        }
+    }
+
+    /// The file.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::from("on:\n");
+        if self.on_push {
+            text.push_str(match self.only_default_branch {
+                true => "  push: {branches: [main]}\n",
+                false => "  push: {}\n",
+            });
+        }
+        if self.on_tag {
+            text.push_str("  tag: [\"*\"]\n");
+        }
+        text.push_str(&format!("  manual: {}\ntimeout: {}s\njobs:\n", self.manual, self.timeout_seconds));
+        for (at, job) in self.jobs.iter().enumerate() {
+            let needs: Vec<String> = job.needs.iter().map(|need| format!("job{need}")).collect();
+            text.push_str(&format!(
+                "  job{at}: {{process: true, checkout: false, steps: [work], needs: [{}], allow_failure: {}}}\n",
+                needs.join(", "),
+                job.allow_failure
+            ));
+        }
+        if self.wrong {
+            text.push_str("nobody knows this key: 1\n");
+        }
+        text
+    }
+
+    /// Whether a ref that moves to a commit with this file gets a build of it, be it an invalid one.
+    pub(crate) fn is_built_for(&self, name: &RefName) -> bool {
+        self.wrong
+            || match name {
+                RefName::Branch(branch) => {
+                    self.on_push && (!self.only_default_branch || branch == DEFAULT_BRANCH)
+                }
+                RefName::Tag(_) => self.on_tag,
+            }
+    }
+
+    /// Whether a start by hand makes a build of it, be it an invalid one.
+    pub(crate) fn is_started(&self) -> bool {
+        self.wrong || self.manual
+    }
+}

@@ -1,0 +1,60 @@
+//! The ordinary run: so many seeds break no promise, and a seed says all of its history.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use branchline_simulator::{Coverage, LEAST_FAULTS, Verdict, simulate};
+
+/// As many as `cargo xtask simulate` takes where it is told nothing else.
+const SEEDS: u64 = 500;
+
+/// The seed's verdict; a violation fails the test with the whole history.
+fn keeps_every_promise(seed: u64) -> Verdict {
+    let verdict = simulate(seed, false).unwrap();
+    if let Some(violation) = &verdict.violation {
+        let history = simulate(seed, true).unwrap().history.join("\n");
+        panic!("{history}\n\nseed {seed}: {violation}\nagain: cargo xtask simulate --seeds 1 --seed {seed}");
+    }
+    verdict
+}
+
+#[test]
+fn no_seed_breaks_a_promise() {
+    let (next, coverage) = (AtomicU64::new(1), Mutex::new(Coverage::default()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed > SEEDS {
+                        return;
+                    }
+                    let verdict = keeps_every_promise(seed);
+                    let injected = verdict.coverage.injected();
+                    assert!(injected >= LEAST_FAULTS, "seed {seed} had only {injected} faults");
+                    coverage.lock().unwrap().add(&verdict.coverage);
+                }
+            });
+        }
+    });
+    let coverage = coverage.into_inner().unwrap();
+    assert!(coverage.injected() >= SEEDS * LEAST_FAULTS, "{}", coverage.table());
+}
+
+#[test]
+fn the_same_seed_makes_the_same_history_byte_for_byte() {
+    for seed in [3, 77, 1_234_567] {
+        let (one, other) = (simulate(seed, true).unwrap(), simulate(seed, true).unwrap());
+        assert!(one.history.len() > 100, "seed {seed} has no history to speak of");
+        assert_eq!(one.history, other.history, "seed {seed}");
+        let silent = simulate(seed, false).unwrap();
+        assert_eq!(
+            (silent.steps, silent.commits),
+            (one.steps, one.commits),
+            "writing it down changes seed {seed}"
+        );
+    }
+}
