@@ -37,7 +37,7 @@ pub async fn build(arguments: &cli::Build) -> anyhow::Result<ExitCode> {
                 run.job.clone(),
                 paint.state(&run.status),
                 run.duration_ms.map(words::milliseconds).unwrap_or_default(),
-                run.reason.as_ref().map(|reason| reason.sentence.clone()).unwrap_or_default(),
+                words::run_why(run),
             ]);
         }
         text.push('\n');

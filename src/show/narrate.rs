@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use branchline_controller::Controller;
-use branchline_model::{Build, BuildId, BuildStatus, RunId, RunStatus, Timestamp};
+use branchline_model::{Build, BuildId, BuildStatus, RunId, RunState, RunStatus, Timestamp};
 use branchline_ports::StoreError;
 
 use super::{Paint, words};
@@ -67,7 +67,8 @@ impl Narrator {
             if self.runs.insert(run.id.clone(), status) == Some(status) {
                 continue;
             }
-            if matches!(status, RunStatus::Running | RunStatus::Ended(_)) {
+            let is_again = matches!(run.state, RunState::Queued { after: Some(_), .. });
+            if is_again || matches!(status, RunStatus::Running | RunStatus::Ended(_)) {
                 let line = format!(
                     "{}  {} {}",
                     self.head(&view.build),

@@ -47,7 +47,8 @@ pub fn run_now(run: &Run, now: Timestamp) -> String {
         RunState::Blocked => "waits for what it needs".to_owned(),
         RunState::Held => "waits for an approval".to_owned(),
         RunState::Waiting => "waits for its group".to_owned(),
-        RunState::Queued { .. } => format!("waits for a worker of `{}`", run.pool),
+        RunState::Queued { after: None, .. } => format!("waits for a worker of `{}`", run.pool),
+        RunState::Queued { after: Some(last), .. } => tried_again(last.number, &last.why.to_string()),
         RunState::Starting { stop: Some(_), .. } | RunState::Running { stop: Some(_), .. } => {
             "is being stopped".to_owned()
         }
@@ -62,6 +63,22 @@ pub fn run_now(run: &Run, now: Timestamp) -> String {
                 (None, None) => outcome_alone(*outcome).to_owned(),
             }
         }
+    }
+}
+
+fn tried_again(attempt: u32, why: &str) -> String {
+    format!("tried again: in attempt {attempt}, {why}")
+}
+
+/// Why a run stands as it does, where there is something to say.
+#[must_use]
+pub fn run_why(run: &json::Run) -> String {
+    let attempts = if run.attempts > 1 { format!(" (attempt {})", run.attempts) } else { String::new() };
+    match (&run.reason, &run.again, &run.silent_since) {
+        (Some(reason), _, _) => format!("{}{attempts}", reason.sentence),
+        (None, Some(again), _) => tried_again(again.after_attempt, &again.reason.sentence),
+        (None, None, Some(since)) => format!("its worker has been silent since {since}{attempts}"),
+        (None, None, None) => attempts.trim_start().to_owned(),
     }
 }
 

@@ -16,6 +16,7 @@ mod perform;
 mod read;
 mod receive;
 mod resolve;
+mod silence;
 mod start;
 mod stop;
 mod tick;

@@ -1,9 +1,11 @@
 //! What people and programs look at. Invariant: reading changes nothing.
 
+use std::collections::BTreeMap;
+
 use branchline_model::{
     Attempt, AttemptId, AttemptProgress, Build, BuildDefinition, BuildId, BuildProgress, EndedRun, Event,
-    EventKey, Repository, RepositoryId, Run, RunDefinition, RunDefinitionRow, RunId, Trouble, UnreadableRow,
-    keys,
+    EventKey, Repository, RepositoryId, Run, RunDefinition, RunDefinitionRow, RunId, Timestamp, Trouble,
+    UnreadableRow, keys,
 };
 use branchline_ports::{ArtifactError, LogPart, Order, Page, StoreError};
 
@@ -30,6 +32,8 @@ pub struct BuildView {
     pub definition: BuildDefinition,
     /// Its runs, by index.
     pub runs: Vec<Run>,
+    /// The runs whose workers are silent, each with since when.
+    pub silent: BTreeMap<RunId, Timestamp>,
     /// What belongs to it and cannot be understood, or is missing. A definition of that kind is empty here.
     pub unreadable: Vec<UnreadableRow>,
 }
@@ -54,6 +58,8 @@ pub struct RunView {
     pub definition: RunDefinition,
     /// Its attempts, the first first.
     pub attempts: Vec<AttemptView>,
+    /// Since when its worker is silent, where it is.
+    pub silent_since: Option<Timestamp>,
 }
 
 /// An attempt, and how far its steps are.
@@ -155,8 +161,9 @@ impl Controller {
         };
         progress.map(drop).or_else(&mut readable)?;
         unreadable.extend(runs.unreadable.into_iter().chain(ended.unreadable));
-        let runs = runs.rows.into_iter().map(|row| row.value).collect();
-        Ok(Some(BuildView { build: build.value, definition, runs, unreadable }))
+        let runs: Vec<Run> = runs.rows.into_iter().map(|row| row.value).collect();
+        let silent = self.silent(&runs).await?;
+        Ok(Some(BuildView { build: build.value, definition, runs, silent, unreadable }))
     }
 
     /// One run with its attempts; `None` where there is none.
@@ -185,7 +192,9 @@ impl Controller {
                 attempt.map(|row| AttemptView { attempt: row.value, progress })
             })
             .collect();
-        Ok(Some(RunView { run: run.value, build: build.value, definition: definition.value.0, attempts }))
+        let silent_since = self.silent(std::slice::from_ref(&run.value)).await?.remove(id);
+        let definition = definition.value.0;
+        Ok(Some(RunView { run: run.value, build: build.value, definition, attempts, silent_since }))
     }
 
     /// An event, as it was stored, with what became of it.

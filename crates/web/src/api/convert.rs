@@ -82,13 +82,13 @@ pub(crate) fn build(row: &model::Build, now: Timestamp) -> json::Build {
 }
 
 pub(crate) fn build_details(view: &BuildView, now: Timestamp) -> json::BuildDetails {
-    let BuildView { build: row, definition, runs, unreadable } = view;
+    let BuildView { build: row, definition, runs, silent, unreadable } = view;
     json::BuildDetails {
         build: build(row, now),
         description: definition.description.clone(),
         file: definition.file.clone(),
         jobs: definition.jobs.iter().map(job).collect(),
-        runs: runs.iter().map(|row| run(row, now)).collect(),
+        runs: runs.iter().map(|row| run(row, silent.get(&row.id).copied(), now)).collect(),
         problems: definition.problems.iter().map(problem).collect(),
         unreadable: unreadable.iter().map(self::unreadable).collect(),
     }
@@ -113,7 +113,7 @@ fn problem(row: &model::Problem) -> json::Problem {
     json::Problem { file, line, column, message, hint, rendered }
 }
 
-pub(crate) fn run(row: &model::Run, now: Timestamp) -> json::Run {
+pub(crate) fn run(row: &model::Run, silent_since: Option<Timestamp>, now: Timestamp) -> json::Run {
     let (began_at, ended_at, why) = match &row.state {
         RunState::Ended { began_at, at, reason, .. } => (*began_at, Some(*at), reason.as_ref()),
         RunState::Running { since, .. } => (Some(*since), None, None),
@@ -132,12 +132,21 @@ pub(crate) fn run(row: &model::Run, now: Timestamp) -> json::Run {
         began_at: began_at.map(|at| at.to_string()),
         ended_at: ended_at.map(|at| at.to_string()),
         duration_ms: began_at.map(|began| milliseconds(began, ended_at.unwrap_or(now))),
+        silent_since: silent_since.map(|at| at.to_string()),
+        again: match &row.state {
+            RunState::Queued { after: Some(last), .. } => Some(json::Again {
+                after_attempt: last.number,
+                reason: end_reason(&last.why),
+                not_before: last.not_before.to_string(),
+            }),
+            _ => None,
+        },
     }
 }
 
 pub(crate) fn run_details(view: &RunView, now: Timestamp) -> Result<json::RunDetails, Failure> {
     Ok(json::RunDetails {
-        run: run(&view.run, now),
+        run: run(&view.run, view.silent_since, now),
         build: build(&view.build, now),
         attempts: view
             .attempts
@@ -161,6 +170,7 @@ fn attempt(
         worker: attempt.worker.to_string(),
         claimed_at: attempt.claimed_at.to_string(),
         ended_at: attempt.report.as_ref().map(|report| report.ended_at.to_string()),
+        lost_at: attempt.lost.map(|lost| lost.at.to_string()),
         end: end.transpose().map_err(Failure::defect)?,
         steps: steps(view).iter().map(|record| step(record, definition, now)).collect::<Result<_, _>>()?,
     })

@@ -208,6 +208,23 @@ pub struct Run {
     pub ended_at: Option<String>,
     /// From its first step to its end, or to now.
     pub duration_ms: Option<u64>,
+    /// Since when nothing was heard of its worker, where that is long ago.
+    #[serde(default)]
+    pub silent_since: Option<String>,
+    /// Where it is tried again and no other attempt was begun yet: why, and when it may be.
+    #[serde(default)]
+    pub again: Option<Again>,
+}
+
+/// That a run is tried again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Again {
+    /// The attempt that did not do.
+    pub after_attempt: u32,
+    /// Why it did not.
+    pub reason: Reason,
+    /// When the run takes its place in its queue.
+    pub not_before: String,
 }
 
 /// Something wrong in a pipeline file.
@@ -255,6 +272,9 @@ pub struct Attempt {
     pub ended_at: Option<String>,
     /// How it ended, as its worker says.
     pub end: Option<Value>,
+    /// When it was given up, because nothing was heard of its worker; then there is no word of how it ended.
+    #[serde(default)]
+    pub lost_at: Option<String>,
     /// Every step that was begun, in order.
     pub steps: Vec<Step>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use branchline_model::{BuildId, RepositoryId};
+use branchline_model::{BuildId, RepositoryId, Run};
 use branchline_ports::Ring;
 use futures_util::Stream;
 use futures_util::stream::unfold;
@@ -117,7 +117,8 @@ impl Following {
             }
             Subject::Build(id) => {
                 let view = self.app.controller.build(id).await?.ok_or_else(|| Failure::no_build(id))?;
-                let all: Vec<json::Run> = view.runs.iter().map(|row| convert::run(row, now)).collect();
+                let told = |row: &Run| convert::run(row, view.silent.get(&row.id).copied(), now);
+                let all: Vec<json::Run> = view.runs.iter().map(told).collect();
                 let runs = differing(&all, &self.runs);
                 self.runs = all;
                 json::Changed::Build { build: convert::build(&view.build, now), runs }

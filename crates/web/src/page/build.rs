@@ -76,10 +76,14 @@ pub(crate) fn run_took(run: &Run, now: Timestamp) -> Option<String> {
     }
 }
 
-/// Why a run ended so.
-pub(crate) fn run_reason(run: &Run) -> Option<String> {
-    match &run.state {
-        RunState::Ended { reason, .. } => reason.as_ref().map(ToString::to_string),
+/// Why a run stands as it does.
+pub(crate) fn run_reason(run: &Run, silent_since: Option<Timestamp>, now: Timestamp) -> Option<String> {
+    match (&run.state, silent_since) {
+        (RunState::Ended { reason: Some(reason), .. }, _) => Some(reason.to_string()),
+        (RunState::Queued { after: Some(last), .. }, _) => {
+            Some(words::tried_again(last.number, &last.why.to_string()))
+        }
+        (_, Some(since)) => Some(words::silent(now.since(since))),
         _ => None,
     }
 }
@@ -97,7 +101,7 @@ pub(crate) async fn show(
 }
 
 fn build_page(app: &App, view: &BuildView, repository: String) -> BuildPage {
-    let BuildView { build, definition, runs, unreadable } = view;
+    let BuildView { build, definition, runs, silent: _, unreadable } = view;
     let now = app.clock.now();
     let frame = Frame::new(app, words::build_title(build.id.number, build.pipeline.as_str()));
     let has_ended = build.state.has_ended();
@@ -166,7 +170,7 @@ fn run_lines(view: &BuildView, now: Timestamp) -> Vec<RunLine> {
                 status,
                 needs: needs.unwrap_or_default().join(", "),
                 may_fail: job.is_some_and(|job| job.allow_failure),
-                reason: run_reason(run),
+                reason: run_reason(run, view.silent.get(&run.id).copied(), now),
                 took: run_took(run, now),
             }
         })

@@ -108,7 +108,7 @@ fn run_page(
     attempt: Option<&AttemptId>,
     log: Option<ShownLog>,
 ) -> Result<RunPage, Failure> {
-    let RunView { run, build, definition, attempts } = view;
+    let RunView { run, build, definition, attempts, silent_since } = view;
     let now = app.clock.now();
     let path = run_path(&run.id);
     let has_ended = run.state.has_ended();
@@ -130,7 +130,7 @@ fn run_page(
         status: status::run(run.state.status()),
         stopping: run.state.stop().is_some(),
         can_cancel: !has_ended && run.state.stop().is_none(),
-        reason: run_reason(run),
+        reason: run_reason(run, *silent_since, now),
         pool: run.pool.to_string(),
         worker: shown.map(|one| one.attempt.worker.to_string()),
         commit: build.commit.short().to_owned(),
@@ -141,7 +141,7 @@ fn run_page(
             .iter()
             .map(|one| AttemptLine {
                 number: one.attempt.id.number,
-                label: words::attempt(one.attempt.id.number),
+                label: words::attempt(one.attempt.id.number, one.attempt.lost.is_some()),
                 is_shown: Some(&one.attempt.id) == attempt,
             })
             .collect(),

@@ -130,8 +130,17 @@ pub(crate) fn run_title(job: &str, number: u64) -> String {
     format!("{job} · build {number}")
 }
 
-pub(crate) fn attempt(number: u32) -> String {
-    format!("Attempt {number}")
+pub(crate) fn attempt(number: u32, is_lost: bool) -> String {
+    let lost = if is_lost { ": lost" } else { "" };
+    format!("Attempt {number}{lost}")
+}
+
+pub(crate) fn silent(for_so_long: Duration) -> String {
+    format!("its worker has been silent for {}", duration(for_so_long))
+}
+
+pub(crate) fn tried_again(attempt: u32, why: &str) -> String {
+    format!("tried again: in attempt {attempt}, {why}")
 }
 
 pub(crate) fn exit_code(code: i32) -> String {
