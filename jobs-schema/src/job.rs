@@ -9,6 +9,7 @@ use crate::findings::{Findings, Span, counted, quoted};
 use crate::keys::{JOB, NEED, list};
 use crate::needs::{Need, WrittenJob};
 use crate::read;
+use crate::retry::retry;
 use crate::yaml::{Entry, Kind, Node};
 use crate::{Job, JobName, Place};
 use crate::{needs, step};
@@ -98,6 +99,7 @@ fn job<'n>(findings: &mut Findings<'_>, entry: &'n Entry) -> (Option<Job>, Vec<N
         .and_then(|node| read::boolean(findings, node, "`allow_failure`"))
         .unwrap_or_default();
     let checkout = checkout(findings, fields.get("checkout"));
+    let retry = fields.get("retry").and_then(|node| retry(findings, node));
     let job = name.map(|name| Job {
         name,
         needs: needs.iter().filter_map(|need| need.job.parse().ok()).collect(),
@@ -107,6 +109,7 @@ fn job<'n>(findings: &mut Findings<'_>, entry: &'n Entry) -> (Option<Job>, Vec<N
         timeout,
         allow_failure,
         checkout,
+        retry,
     });
     (job, needs)
 }

@@ -105,7 +105,7 @@ pub(crate) const PUSH: Level = Level {
 
 pub(crate) const JOB: Level = Level {
     place: "a job",
-    read: &["needs", "process", "steps", "env", "timeout", "allow_failure", "checkout"],
+    read: &["needs", "process", "steps", "env", "timeout", "allow_failure", "checkout", "retry"],
     later: &[
         later("if"),
         later_hint("matrix", "until then write a job for each of its cells"),
@@ -120,7 +120,6 @@ pub(crate) const JOB: Level = Level {
         later("artifacts"),
         later("reports"),
         later("silence"),
-        later("retry"),
         later("approval"),
         later_hint("ssh", ONLY_PROCESS),
         later("concurrency"),
@@ -176,7 +175,18 @@ pub(crate) const CHECKOUT: Level = Level {
 
 pub(crate) const NEED: Level = Level { place: "a need", read: &["job", "status"], later: &[], foreign: &[] };
 
-const LEVELS: [&Level; 7] = [&PIPELINE, &ON, &PUSH, &JOB, &STEP, &CHECKOUT, &NEED];
+pub(crate) const RETRY: Level = Level {
+    place: "`retry`",
+    read: &["attempts", "on", "backoff"],
+    later: &[],
+    foreign: &[
+        foreign("max", "attempts", "write `attempts`, the first one included: `max: 2` is `attempts: 3`"),
+        foreign("when", "on", "write `on`"),
+        foreign("limit", "attempts", "write `attempts`, the first one included: `limit: 2` is `attempts: 3`"),
+    ],
+};
+
+const LEVELS: [&Level; 8] = [&PIPELINE, &ON, &PUSH, &JOB, &STEP, &CHECKOUT, &NEED, &RETRY];
 
 /// What somebody who wrote an unknown key may have meant.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -25,6 +25,7 @@ mod needs;
 mod pipeline;
 mod read;
 mod render;
+mod retry;
 mod spec;
 mod step;
 mod trigger;
@@ -35,4 +36,4 @@ pub use file::{MAX_FILE_BYTES, is_pipeline_path, parse_pipeline, parse_pipelines
 pub use globs::{GlobError, Globs};
 pub use name::{JobName, NameError, PipelineName};
 pub use render::render;
-pub use spec::{Checkout, Job, Pipeline, Place, PushTrigger, Shell, Step, Triggers, shebang};
+pub use spec::{Checkout, Job, Pipeline, Place, PushTrigger, Retry, RetryOn, Shell, Step, Triggers, shebang};

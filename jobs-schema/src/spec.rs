@@ -67,6 +67,42 @@ pub struct Job {
     pub allow_failure: bool,
     /// How the commit is brought to the worker; `None`: it is not.
     pub checkout: Option<Checkout>,
+    /// When it is tried again; `None`: as is usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+}
+
+/// When a job that did not pass is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// How many attempts there are at the most, the first included: 1 to 10.
+    pub attempts: u32,
+    /// After which ends, each named once; none where there is only one attempt.
+    pub on: Vec<RetryOn>,
+    /// How long the second attempt waits; `None`: as is usual.
+    pub backoff: Option<Duration>,
+}
+
+/// An end after which a job is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryOn {
+    /// Nothing was heard of its worker for too long.
+    WorkerLost,
+    /// What watches over its steps on the worker's machine disappeared.
+    SupervisorLost,
+    /// It could not be started.
+    StartFailed,
+    /// The end of its log could not be stored.
+    LogIncomplete,
+    /// The time of the job or of a step ran out.
+    Timeout,
+    /// A step failed with any exit code.
+    StepFailed,
+    /// A step was ended by a signal.
+    StepSignalled,
+    /// A step failed with this exit code, 1 to 255.
+    Exit(u8),
 }
 
 /// Where a job runs. There is exactly one place for each job.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use branchline_jobs_schema::{Job, Pipeline, Shell, Step};
+use branchline_jobs_schema::{self as schema, Job, Pipeline, Place, Shell, Step};
 use branchline_model::{
-    Build, CheckoutDefinition, Engine, JobName, RefName, Repository, Retry, RunDefinition, RunId,
+    Build, CheckoutDefinition, Engine, JobName, RefName, Repository, Retry, RetryOn, RunDefinition, RunId,
     ShellDefinition, StepDefinition,
 };
 
@@ -47,7 +47,30 @@ pub fn definition(
         steps: job.steps.iter().map(step).collect(),
         timeout: job.timeout,
         grace: GRACE,
-        retry: Retry::default(),
+        retry: retry(job),
+    }
+}
+
+/// When the run is tried again. Its steps may begin once more wherever they are carried out by a process of the worker's.
+fn retry(job: &Job) -> Retry {
+    let Some(retry) = &job.retry else { return Retry::default() };
+    let on = |on: &schema::RetryOn| match on {
+        schema::RetryOn::WorkerLost => RetryOn::WorkerLost,
+        schema::RetryOn::SupervisorLost => RetryOn::SupervisorLost,
+        schema::RetryOn::StartFailed => RetryOn::StartFailed,
+        schema::RetryOn::LogIncomplete => RetryOn::LogIncomplete,
+        schema::RetryOn::Timeout => RetryOn::Timeout,
+        schema::RetryOn::StepFailed => RetryOn::StepFailed,
+        schema::RetryOn::StepSignalled => RetryOn::StepSignalled,
+        schema::RetryOn::Exit(code) => RetryOn::Exit(i32::from(*code)),
+    };
+    Retry {
+        attempts: retry.attempts,
+        on: retry.on.iter().map(on).collect(),
+        backoff: retry.backoff.unwrap_or(Retry::BACKOFF),
+        repeatable: match job.place {
+            Place::Process => true,
+        },
     }
 }
 
