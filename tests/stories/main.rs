@@ -11,6 +11,7 @@ mod examples;
 mod git_server;
 mod push;
 mod remote;
+mod retry;
 mod run;
 mod stop;
 mod support;

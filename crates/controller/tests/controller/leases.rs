@@ -96,13 +96,13 @@ async fn a_worker_that_was_cut_off_and_is_back_in_time_goes_on_with_whatever_it_
         house.controller.append_log(lease, 0, b"hello\n", &[]).await.unwrap();
         match first {
             "heartbeat" => {
-                assert_eq!(house.beat(&assignment).await, Heard::Counts { milliseconds: 180_000 })
+                assert_eq!(house.beat(&assignment).await, Heard::Counts { milliseconds: 180_000 });
             }
             "held" => {
-                assert_eq!(house.controller.held(&worker()).await.unwrap(), std::slice::from_ref(&assignment))
+                assert_eq!(house.controller.held(&worker()).await.unwrap(), std::slice::from_ref(&assignment));
             }
             "begun" => {
-                house.controller.begun(lease, branchline_ports::Clock::now(&*house.clock)).await.unwrap()
+                house.controller.begun(lease, branchline_ports::Clock::now(&*house.clock)).await.unwrap();
             }
             "progress" => house.controller.progress(lease, &[]).await.unwrap(),
             _ => {}
