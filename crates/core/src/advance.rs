@@ -91,16 +91,20 @@ pub fn fold<'a>(snapshot: &Snapshot<'a>) -> Folded<'a> {
 /// What follows from the fold. `runs` are those that [`Folded::runs`] names, in any order.
 pub fn plan(
     snapshot: &Snapshot<'_>,
-    folded: Folded<'_>,
+    mut folded: Folded<'_>,
     runs: &[Versioned<Run>],
     now: Timestamp,
 ) -> Result<Plan, Forbidden> {
     let mut plan = Plan::default();
-    let by_id: BTreeMap<&RunId, &Versioned<Run>> =
-        runs.iter().filter(|run| !run.value.state.has_ended()).map(|run| (&run.value.id, run)).collect();
+    let by_id: BTreeMap<&RunId, &Versioned<Run>> = runs.iter().map(|run| (&run.value.id, run)).collect();
     let run_of = |job: &JobDefinition| by_id.get(&job.run).copied();
     for (job, stopper) in &folded.skipped {
         let Some(run) = run_of(job) else { continue };
+        if let RunState::Ended { outcome, .. } = run.value.state {
+            // Somebody ended it before it could be skipped: how it ended is what counts.
+            folded.progress.ended.insert(job.name.clone(), JobProgress { outcome });
+            continue;
+        }
         let reason = EndReason::NeedsFailed { job: stopper.clone() };
         let state =
             RunState::Ended { outcome: Outcome::Skipped, reason: Some(reason), began_at: None, at: now };

@@ -1,7 +1,9 @@
 //! The decisions as conversations: a push arrives, workers take runs and say how they ended, builds advance.
 
 use crate::world::World;
-use branchline_model::{BuildStatus, EndReason, Outcome, RunStatus, Stop, TimeoutOf};
+use branchline_model::{
+    BuildProgress, BuildStatus, EndReason, EndedRun, Outcome, RunStatus, Stop, TimeoutOf,
+};
 
 const GRAPH: &str = "
 on: {push: {branches: [main]}, manual: true}
@@ -86,6 +88,24 @@ fn runs_follow_their_needs_until_the_build_passes() {
     world.end("test", Outcome::Passed);
     world.end("ship", Outcome::Passed);
     assert_eq!(world.builds(), ["ci passed"]);
+    assert!(world.leftovers().is_empty(), "{:?}", world.leftovers());
+}
+
+#[test]
+fn a_job_that_was_cancelled_while_it_was_to_be_skipped_is_folded_in_as_cancelled() {
+    let mut world = World::new(&[("ci", GRAPH)]);
+    world.push("main");
+    world.stop_run_only(1, "lint");
+    let read_before = world.all::<EndedRun>();
+    world.stop_run_only(1, "test");
+    world.advance_with(&read_before);
+    let progress = world.all::<BuildProgress>().remove(0).value;
+    let outcomes: Vec<_> = progress.ended.iter().map(|(job, end)| (job.as_str(), end.outcome)).collect();
+    let expected = [("lint", Outcome::Cancelled), ("test", Outcome::Cancelled)];
+    assert_eq!(outcomes, expected, "ship waits for docs");
+    world.advance();
+    world.end("docs", Outcome::Passed);
+    assert_eq!(world.runs(1), ["lint cancelled", "test cancelled", "docs passed", "ship skipped"]);
     assert!(world.leftovers().is_empty(), "{:?}", world.leftovers());
 }
 

@@ -348,11 +348,16 @@ impl World {
 
     /// Folds all ended runs into their builds.
     pub fn advance(&mut self) {
+        let ended = self.all::<EndedRun>();
+        self.advance_with(&ended);
+    }
+
+    /// Folds these ended runs, which were read before, into their builds.
+    pub fn advance_with(&mut self, all: &[Versioned<EndedRun>]) {
         let builds: std::collections::BTreeSet<BuildId> =
-            self.all::<EndedRun>().into_iter().map(|row| row.value.run.build).collect();
+            all.iter().map(|row| row.value.run.build.clone()).collect();
         for id in builds {
-            let ended: Vec<_> =
-                self.all::<EndedRun>().into_iter().filter(|row| row.value.run.build == id).collect();
+            let ended: Vec<_> = all.iter().filter(|row| row.value.run.build == id).cloned().collect();
             let build = self.row::<Build>(&keys::build(&id)).unwrap();
             let progress = self.row::<BuildProgress>(&keys::build_progress(&id)).unwrap();
             let definition = self.row::<BuildDefinition>(&keys::build_definition(&id)).unwrap().value;
@@ -389,11 +394,16 @@ impl World {
     }
 
     pub fn stop_run(&mut self, number: u64, job: &str) {
+        self.stop_run_only(number, job);
+        self.advance();
+    }
+
+    /// Stops a run; nothing is folded into its build yet.
+    pub fn stop_run_only(&mut self, number: u64, job: &str) {
         let run = self.run_row(number, job);
         let now = self.tick();
         let plan = stop::run(&run, &Stop::Cancelled { by: Actor::new("ann") }, now).unwrap();
         self.apply(plan);
-        self.advance();
     }
 
     /// How many workers are to be told to stop something.
