@@ -2,6 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod support {
+    pub mod dynamo;
+    pub mod upon;
+    pub mod wall_clock;
+}
+
 mod memory {
     branchline_testkit::store_conformance!((branchline_store::MemoryStore::new(), ()));
 }
@@ -19,29 +25,32 @@ mod sqlite {
 
 mod dynamo_in_memory {
     use std::sync::Arc;
-    use std::time::Duration;
 
-    use async_trait::async_trait;
-    use branchline_model::Timestamp;
-    use branchline_store::dynamo::{DynamoStore, MemoryBodies, MemoryTable, Pause};
-    use branchline_testkit::SteppedClock;
+    use branchline_store::dynamo::{DynamoStore, MemoryTable};
 
-    /// Waits by stepping the clock.
-    struct Stepping(Arc<SteppedClock>);
+    use crate::support::upon::Upon;
 
-    #[async_trait]
-    impl Pause for Stepping {
-        async fn pause(&self, duration: Duration) {
-            self.0.step(duration);
-            tokio::task::yield_now().await;
-        }
-    }
-
-    fn opened() -> (DynamoStore<MemoryTable>, ()) {
-        let clock = Arc::new(SteppedClock::at(Timestamp(1_790_000_000_000)));
-        let pause = Arc::new(Stepping(Arc::clone(&clock)));
-        (DynamoStore::new(MemoryTable::new(), Arc::new(MemoryBodies::default()), clock, pause), ())
+    fn opened() -> (DynamoStore<Arc<MemoryTable>>, ()) {
+        (Upon::new(MemoryTable::new()).store(), ())
     }
 
     branchline_testkit::store_conformance!(opened());
+}
+
+mod dynamo {
+    use std::sync::Arc;
+
+    use branchline_store::dynamo::{DynamoStore, MemoryBodies, SdkTable, Sleep};
+
+    use crate::support::dynamo::Tables;
+    use crate::support::wall_clock::WallClock;
+
+    fn opened() -> (DynamoStore<SdkTable>, Tables) {
+        let tables = Tables::reached();
+        let table = tables.new_table();
+        let bodies = Arc::new(MemoryBodies::default());
+        (DynamoStore::new(table, bodies, Arc::new(WallClock::default()), Arc::new(Sleep)), tables)
+    }
+
+    branchline_testkit::store_conformance!(opened(), ignored "needs a DynamoDB");
 }

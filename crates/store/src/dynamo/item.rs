@@ -93,7 +93,9 @@ impl Item {
     /// How many bytes it counts for.
     #[must_use]
     pub fn size(&self) -> usize {
-        let key = KEY_NAMES + self.key.partition.len() + self.key.sort.len().max(1);
+        // A sort key that is empty or begins with a NUL is written with one more before it.
+        let escaped = self.key.sort.is_empty() || self.key.sort.starts_with('\0');
+        let key = KEY_NAMES + self.key.partition.len() + self.key.sort.len() + usize::from(escaped);
         let now = self.now.as_ref().map_or(0, |stored| {
             STORED_NAMES + NUMBER + SMALL_NUMBER + stored.commit.len() + stored.body.content.size()
         });

@@ -3,7 +3,7 @@
 use branchline_model::{Change, Expectation, Key, Version};
 use branchline_ports::{CommitError, Store, StoreError};
 
-use super::place::{assert_conflict, check, delete, entry, found, key, page, put, written};
+use super::place::{assert_conflict, check, delete, entry, found, key, mark, page, put, written};
 use crate::conformance::in_threads;
 
 /// A version that no row of a new store has.
@@ -208,6 +208,60 @@ pub async fn a_key_named_twice_in_a_commit_is_refused(store: &dyn Store) {
 /// No condition and no change: nothing can be wrong with it.
 pub async fn an_empty_commit_is_made(store: &dyn Store) {
     store.commit_if_unchanged(Vec::new()).await.unwrap();
+}
+
+/// Whatever a back end writes at once: a condition that does not hold refuses all of it, also behind the first hundred
+/// rows, and also where it is only a check.
+pub async fn a_commit_of_any_size_is_refused_whole(store: &dyn Store) {
+    let name = |index: u32| format!("{index:06}");
+    let kept = written(store, entry("p", &name(7), 7)).await;
+    let removed = written(store, entry("p", &name(8), 8)).await;
+    for (size, bad) in [(99, 98), (100, 99), (101, 100), (150, 149), (250, 120)] {
+        let mut changes: Vec<_> =
+            (0..size).map(|index| put(entry("p", &name(index), index), Expectation::Any)).collect();
+        changes[8] = delete(key("p", &name(8)), Expectation::Unchanged(removed));
+        changes[bad as usize] = check(key("p", &name(bad)), NO_VERSION);
+        assert_conflict(&store.commit_if_unchanged(changes).await, &key("p", &name(bad)));
+        assert_eq!(found(store, &key("p", &name(7))).await, Some((7, kept)), "{size}");
+        assert_eq!(found(store, &key("p", &name(8))).await, Some((8, removed)), "{size}");
+        assert_eq!(store.page(&page("p")).await.unwrap().len(), 2, "{size}");
+    }
+}
+
+/// A build of hundreds of runs is made, changed and removed, each in one commit with puts, deletes and checks.
+pub async fn three_hundred_rows_are_written_changed_and_removed_as_one(store: &dyn Store) {
+    let name = |index: u32| format!("{index:06}");
+    let keys: Vec<_> = (0..300).map(|index| key("p", &name(index))).collect();
+    let row = |index: u32| put(entry("p", &name(index), index), Expectation::Absent);
+    store.commit_if_unchanged((0..300).map(row).collect()).await.unwrap();
+    let first = store.read(&keys).await.unwrap();
+    let changes = (0..300).zip(&first).map(|(index, row)| {
+        let row = row.as_ref().unwrap();
+        assert_eq!(mark(&row.value), index);
+        let expected = Expectation::Unchanged(row.version);
+        match index % 3 {
+            0 => put(entry("p", &name(index), 1_000 + index), expected),
+            1 => delete(keys[index as usize].clone(), expected),
+            _ => check(keys[index as usize].clone(), expected),
+        }
+    });
+    store.commit_if_unchanged(changes.collect()).await.unwrap();
+    let second = store.read(&keys).await.unwrap();
+    for (index, (before, after)) in (0..300).zip(first.iter().zip(&second)) {
+        let (before, after) = (before.as_ref().unwrap(), after.as_ref());
+        match index % 3 {
+            0 => {
+                let after = after.unwrap();
+                assert_eq!(mark(&after.value), 1_000 + index);
+                assert!(after.version > before.version, "{index}");
+            }
+            1 => assert_eq!(after, None, "{index}"),
+            _ => assert_eq!(after, Some(before), "{index}"),
+        }
+    }
+    let removal = keys.iter().map(|key| delete(key.clone(), Expectation::Any)).collect();
+    store.commit_if_unchanged(removal).await.unwrap();
+    assert!(store.page(&page("p")).await.unwrap().is_empty());
 }
 
 /// A large build is one commit, too.

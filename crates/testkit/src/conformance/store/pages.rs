@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use branchline_model::Expectation;
+use branchline_model::{Expectation, Row, Timestamp, Trouble, keys};
 use branchline_ports::{Order, Page, Store};
 use proptest::prelude::*;
 
@@ -196,6 +196,35 @@ pub async fn pages_agree_with_a_plain_list(store: &dyn Store) {
             }
         }
     });
+}
+
+/// A page is as long as it was asked for, however much a back end reads at once.
+pub async fn a_page_of_more_than_a_mebibyte_comes_whole(store: &dyn Store) {
+    let rows: Vec<Row> = (0..20).map(|index| large(&format!("app-{index:03}"), 90_000)).collect();
+    for row in &rows {
+        store.commit_if_unchanged(vec![put(row.clone(), Expectation::Absent)]).await.unwrap();
+    }
+    for order in [Order::Ascending, Order::Descending] {
+        let page = Page { order, ..Page::of(keys::TROUBLES, 18) };
+        let read = store.page(&page).await.unwrap();
+        let mut expected: Vec<&Row> = rows.iter().collect();
+        if order == Order::Descending {
+            expected.reverse();
+        }
+        assert!(read.iter().map(|row| &row.value).eq(expected.into_iter().take(18)), "{order:?}");
+    }
+}
+
+/// A row whose text hardly gets smaller when it is compressed.
+fn large(repository: &str, length: usize) -> Row {
+    let mut state = 7_u32;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'!' + u8::try_from((state >> 24) % 90).unwrap())
+    });
+    let why = noise.take(length).collect();
+    let repository = repository.parse().unwrap();
+    Trouble { repository, since: Timestamp(0), why, failures: 1, next_try: Timestamp(0) }.into()
 }
 
 /// A page as its words say it, of a list in ascending order.
