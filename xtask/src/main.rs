@@ -10,6 +10,7 @@ mod arguments;
 mod bench;
 mod cargo;
 mod cli_reference;
+mod emulator;
 mod generate;
 mod ignored;
 mod needs;

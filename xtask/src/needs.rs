@@ -107,6 +107,19 @@ pub fn meet(root: &Path) -> Result<(), Unmet> {
     if missing.is_empty() { Ok(()) } else { Err(Unmet::StillMissing { details: described(&missing) }) }
 }
 
+/// Installs packages where that is done here at all.
+///
+/// # Errors
+/// Why it was not done.
+pub fn install_if_allowed(root: &Path, packages: &[&str]) -> Result<(), String> {
+    let os_release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    if let Some(because) = why_not_install(is_debian(&os_release), is_root()) {
+        return Err(format!("nothing was installed, because {because}"));
+    }
+    terminal::say(&format!("installing {}", packages.join(", ")));
+    install(root, packages).map_err(|error| error.to_string())
+}
+
 fn install(root: &Path, packages: &[&str]) -> Result<(), Unmet> {
     let mut update = apt_get(root);
     update.args(["update", "-q"]);

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use crate::cargo::{cargo, has_subcommand, program};
+use crate::emulator::{self, DYNAMODB};
 use crate::generate;
 use crate::ignored::{self, Ignored, MOUNT, TEST_DATA};
 use crate::needs;
@@ -51,6 +52,12 @@ pub fn run(root: &Path) -> ExitCode {
         step::run("tests", || tests(root, nextest, ci, &mut ignored)),
         step::run("tests on disks", || {
             tests_that_need(MOUNT, may_mount(root), root, nextest, ci, &mut ignored)
+        }),
+        step::run("tests on DynamoDB", || {
+            let there = emulator::meet(root);
+            let absent = there.is_err();
+            let (outcome, tally) = tests_that_need(DYNAMODB, there, root, nextest, ci, &mut ignored);
+            (if absent && ci { required(outcome) } else { outcome }, tally)
         }),
         step::run("tests on data", || {
             let there = data.as_ref().map(|_| ()).ok_or_else(|| format!("{TEST_DATA} is not set"));
@@ -205,6 +212,14 @@ fn not_counted(outcome: Outcome) -> (Outcome, Tally) {
     (outcome, Tally { failed: 1, ..Tally::default() })
 }
 
+/// What CI must not leave out.
+fn required(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::LeftOut(why) => Outcome::Failed(why),
+        outcome => outcome,
+    }
+}
+
 /// The outcome, with what else was wrong.
 fn worse(outcome: Outcome, why: String) -> Outcome {
     match outcome {
@@ -254,6 +269,13 @@ mod tests {
         let (outcome, tally) = not_counted(Outcome::Failed("`cargo test` ended with 101".into()));
         assert_eq!(outcome, Outcome::Failed("`cargo test` ended with 101; no test was run".into()));
         assert_eq!(tally.failed, 1);
+    }
+
+    #[test]
+    fn what_ci_requires_cannot_be_left_out() {
+        let left_out = Outcome::LeftOut("no DynamoDB is here".into());
+        assert_eq!(required(left_out), Outcome::Failed("no DynamoDB is here".into()));
+        assert_eq!(required(Outcome::Passed), Outcome::Passed);
     }
 
     #[test]

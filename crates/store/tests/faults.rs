@@ -107,29 +107,6 @@ impl Faults for At {
     }
 }
 
-/// Commits over `size` rows with a fault at every call in turn, until the commit is made without reaching it.
-fn at_every_call(size: u32, check: impl AsyncFn(Fault, usize, &Upon, Result<(), CommitError>)) {
-    carry_out(async {
-        for fault in FAULTS {
-            for call in 1.. {
-                let at = At::new(fault, call);
-                let upon = Upon::new(MemoryTable::with_faults(at.clone()));
-                let versions = before(&upon.store(), size).await;
-                let changes = change_of(size, &versions);
-                let first = upon.store();
-                at.armed.store(true, Ordering::SeqCst);
-                let outcome = first.commit_if_unchanged(changes).await;
-                at.disarm();
-                check(fault, call, &upon, outcome).await;
-                if !at.happened() {
-                    assert!(call > 1, "no call was made");
-                    break;
-                }
-            }
-        }
-    });
-}
-
 /// Whoever comes next can write each of the rows, after some patience at most.
 async fn is_not_blocked(upon: &Upon, size: u32) {
     let next = upon.store();
@@ -154,29 +131,44 @@ async fn is_not_blocked(upon: &Upon, size: u32) {
     }
 }
 
+/// Commits over `size` rows with a fault at every call in turn, until the commit is made without reaching it.
 fn whole_or_nothing_and_answered_truly(size: u32) {
-    at_every_call(size, async |fault, call, upon, outcome| {
-        let about = format!("{fault:?} at call {call}: {outcome:?}");
-        let rows = seen(&upon.store(), size).await;
-        let made = rows == after(size);
-        assert!(
-            made || rows == (0..size).map(|index| Some(index)).collect::<Vec<_>>(),
-            "in part, {about}: {rows:?}"
-        );
-        match &outcome {
-            Ok(()) => assert!(made, "{about}"),
-            // Whoever is dead hears nothing; whoever lives is told what is so.
-            Err(_) if matches!(fault, Fault::DeadBefore | Fault::DeadAfter) => {}
-            Err(error) => panic!("{about}: {error}"),
-        }
-        is_not_blocked(upon, size).await;
-        let rows = seen(&upon.store(), size).await;
-        let untouched = |index: &u32| ![0, size / 2, size - 1].contains(index);
-        for index in (0..size).filter(untouched) {
-            let expected = if made { after(size)[index as usize] } else { Some(index) };
-            assert_eq!(rows[index as usize], expected, "changed afterwards, {about}");
+    carry_out(async {
+        for fault in FAULTS {
+            for call in 1.. {
+                let at = At::new(fault, call);
+                let upon = Upon::new(MemoryTable::with_faults(at.clone()));
+                let changes = change_of(size, &before(&upon.store(), size).await);
+                at.armed.store(true, Ordering::SeqCst);
+                let outcome = upon.store().commit_if_unchanged(changes).await;
+                at.disarm();
+                is_whole_or_nothing(&upon, size, fault, &outcome).await;
+                if !at.happened() {
+                    assert!(call > 1, "no call was made");
+                    break;
+                }
+            }
         }
     });
+}
+
+async fn is_whole_or_nothing(upon: &Upon, size: u32, fault: Fault, outcome: &Result<(), CommitError>) {
+    let about = format!("{fault:?}: {outcome:?}");
+    let rows = seen(&upon.store(), size).await;
+    let made = rows == after(size);
+    assert!(made || rows == (0..size).map(Some).collect::<Vec<_>>(), "in part, {about}: {rows:?}");
+    match outcome {
+        Ok(()) => assert!(made, "{about}"),
+        // Whoever is dead hears nothing; whoever lives is told what is so.
+        Err(_) if matches!(fault, Fault::DeadBefore | Fault::DeadAfter) => {}
+        Err(error) => panic!("{about}: {error}"),
+    }
+    is_not_blocked(upon, size).await;
+    let rows = seen(&upon.store(), size).await;
+    for index in (0..size).filter(|index| ![0, size / 2, size - 1].contains(index)) {
+        let expected = if made { after(size)[index as usize] } else { Some(index) };
+        assert_eq!(rows[index as usize], expected, "changed afterwards, {about}");
+    }
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl MemoryTable {
     async fn get_each(&self, keys: &[Key]) -> Result<Got, TableError> {
         if keys.is_empty() || keys.len() > MOST_KEYS || keys.iter().collect::<HashSet<_>>().len() < keys.len()
         {
-            return Err(invalid(format!("a read of {} keys, or of one twice", keys.len())));
+            return Err(invalid(&format!("a read of {} keys, or of one twice", keys.len())));
         }
         let looked_at = self.faults.as_ref().map_or(keys.len(), |faults| faults.looked_at(keys.len()));
         let (looked_at, left) = keys.split_at(looked_at.clamp(1, keys.len()));
@@ -135,7 +135,7 @@ impl MemoryTable {
 
     async fn query_each(&self, query: &Query) -> Result<Queried, TableError> {
         if query.limit == 0 {
-            return Err(invalid("a query of no items".to_owned()));
+            return Err(invalid("a query of no items"));
         }
         let (mut from, mut to) = (query.from.clone(), query.to.clone());
         let mut items: Vec<Item> = Vec::new();
@@ -226,7 +226,7 @@ impl Inner {
 }
 
 /// What DynamoDB answers with a validation error: a defect of whoever asks.
-fn invalid(why: String) -> TableError {
+fn invalid(why: &str) -> TableError {
     TableError::Unavailable { why: format!("the table refuses {why}") }
 }
 
@@ -236,11 +236,11 @@ fn check_sizes(writes: &[Write]) -> Result<(), TableError> {
         let size = if let Write::Put(item, _) = write { item.size() } else { 0 };
         let Key { partition, sort } = write.key();
         if size > LARGEST_ITEM || partition.is_empty() || partition.len() > 2048 || sort.len() > 1024 {
-            return Err(invalid(format!("the item `{}` of {size} bytes", write.key())));
+            return Err(invalid(&format!("the item `{}` of {size} bytes", write.key())));
         }
         total += size;
     }
-    if total > MOST_BYTES { Err(invalid(format!("a transaction of {total} bytes"))) } else { Ok(()) }
+    if total > MOST_BYTES { Err(invalid(&format!("a transaction of {total} bytes"))) } else { Ok(()) }
 }
 
 #[async_trait]
@@ -261,7 +261,7 @@ impl Table for MemoryTable {
         self.before(Call::Write(write)).await?;
         let writes = std::slice::from_ref(write);
         let answer = if matches!(write, Write::Check(..)) {
-            Err(invalid("a condition alone".to_owned()))
+            Err(invalid("a condition alone"))
         } else {
             check_sizes(writes).and_then(|()| self.inner().write(writes, 1))
         };
@@ -277,7 +277,7 @@ impl Table for MemoryTable {
         let answer = if well_made {
             check_sizes(writes).and_then(|()| self.inner().write(writes, 2))
         } else {
-            Err(invalid(format!("a transaction of {} writes under the token `{token}`", writes.len())))
+            Err(invalid(&format!("a transaction of {} writes under the token `{token}`", writes.len())))
         };
         self.after(Call::Transact(writes), answer).await
     }

@@ -178,7 +178,7 @@ impl Table for SdkTable {
         let left = found.unprocessed_keys().into_iter().flat_map(HashMap::values);
         Ok(Got {
             items: items.filter_map(layout::item).collect(),
-            left: left.flat_map(|left| left.keys()).filter_map(layout::key).collect(),
+            left: left.flat_map(KeysAndAttributes::keys).filter_map(layout::key).collect(),
         })
     }
 
@@ -216,7 +216,10 @@ impl Table for SdkTable {
         match write {
             Write::Put(item, condition) => self.put(item, condition).await,
             Write::Delete(key, condition) => self.delete(key, condition).await,
-            Write::Check(..) => self.transact(&write.key().to_string(), std::slice::from_ref(write)).await,
+            Write::Check(key, _) => {
+                let why = format!("`{key}`: a condition alone is no write, but a part of a transaction");
+                Err(TableError::Unavailable { why })
+            }
         }
     }
 
