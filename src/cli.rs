@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// What stands below the help of commands that ask a controller.
 const TOKEN_HELP: &str = "The access token is read from the data folder, or from BRANCHLINE_TOKEN; it is no argument, which others could see.";
@@ -41,6 +41,8 @@ pub enum Command {
     Start(Start),
     /// Cancel a build or a run
     Cancel(Cancel),
+    /// List what is still to be done outside, with the dead letters; send one of them again, or drop it
+    Effects(Effects),
 }
 
 /// `branchline up`
@@ -214,6 +216,30 @@ pub struct Cancel {
     /// Which controller
     #[command(flatten)]
     pub server: Server,
+}
+
+/// `branchline effects`
+#[derive(Debug, Args)]
+#[command(after_help = TOKEN_HELP)]
+pub struct Effects {
+    /// What to do about one of them; without it, all are listed
+    #[arg(value_enum, value_name = "ACTION", requires = "key")]
+    pub action: Option<Letter>,
+    /// Which one: its key, as the list shows it
+    #[arg(value_name = "KEY")]
+    pub key: Option<String>,
+    /// Which controller
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// What to do about an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Letter {
+    /// Send a dead letter again; one that is tried by itself is tried now
+    Resend,
+    /// Give a dead letter up for good
+    Drop,
 }
 
 /// As [`duration`], at least one second: a server is not asked without pause.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use branchline_controller::{Controller, ControllerError};
+use branchline_controller::{Controller, ControllerError, Part};
 use branchline_model::{EventKey, RepositoryId};
 use branchline_worker::WorkerHandle;
 use tokio::task::{JoinHandle, JoinSet};
@@ -14,6 +14,12 @@ use super::EmbeddedBell;
 
 /// How often each loop looks without being rung for.
 const TICK: Duration = Duration::from_secs(1);
+/// How often everything is looked at, whatever was or was not rung for.
+const WHOLE_TICK: Duration = Duration::from_secs(60);
+/// So long may that take.
+const LONGEST_TICK: Duration = Duration::from_secs(50);
+/// What the whole tick does here: each repository's own watch looks at its refs.
+const PARTS: [Part; 5] = [Part::Leases, Part::Deadlines, Part::Builds, Part::Effects, Part::Events];
 /// So many events are resolved at once.
 const EVENTS_AT_ONCE: usize = 16;
 /// So many of them of one repository: a server that does not answer delays only its own.
@@ -36,6 +42,7 @@ impl Loops {
         let mut loops = Self { tasks: Vec::new(), end: end.clone() };
         loops.spawn(resolve_events(controller.clone(), bell.clone(), end.clone()));
         loops.spawn(advance_builds(controller.clone(), bell.clone(), end.clone()));
+        loops.spawn(tick(controller.clone(), end.clone()));
         loops.spawn(wake_worker(worker.clone(), bell.clone(), end));
         loops
     }
@@ -138,6 +145,19 @@ async fn look_at_leases(controller: &Controller, listens: &mut bool) -> Result<(
         *listens = true;
     }
     controller.pass_leases().await.map(drop)
+}
+
+/// Looks at everything once a minute: what a loop above forgot or gave up is found by the same code as everywhere.
+async fn tick(controller: Controller, end: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(WHOLE_TICK) => {}
+            () = end.cancelled() => return,
+        }
+        // What failed is in the trace already, and is tried again in a minute.
+        let ticked = controller.tick_parts(&PARTS, LONGEST_TICK).await;
+        tracing::debug!(?ticked, "ticked");
+    }
 }
 
 /// Has the worker look whenever a queue has more runs.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use branchline_checkout::{RefWatch, Source};
 use branchline_controller::{Controller, ObserveError};
+use branchline_core::refs;
 use branchline_model::RepositoryId;
 use branchline_ports::Clock;
 use tokio::sync::Notify;
@@ -15,8 +16,6 @@ use super::SystemClock;
 
 /// A local repository is compared so often, whether its watch says anything or not.
 const LOCAL_LOOKS: Duration = Duration::from_secs(1);
-/// One that cannot be reached is tried again after so many minutes at the most.
-const LONGEST_BACKOFF_MINUTES: u64 = 60;
 
 /// A repository that is watched.
 #[derive(Clone, Debug)]
@@ -63,7 +62,7 @@ pub async fn watch(controller: Controller, watched: Watched, end: CancellationTo
             }
             Err(ObserveError::Checkout(error)) => {
                 failures = failures.saturating_add(1);
-                let wait = if watched.source.is_local() { LOCAL_LOOKS } else { backoff(failures) };
+                let wait = if watched.source.is_local() { LOCAL_LOOKS } else { refs::backoff(failures) };
                 let why = error.to_string();
                 if trouble.as_ref() != Some(&why) || !watched.source.is_local() {
                     tracing::warn!(repository = %watched.id, why, retry_in = ?wait, "cannot look at its refs");
@@ -85,22 +84,5 @@ pub async fn watch(controller: Controller, watched: Watched, end: CancellationTo
             () = tokio::time::sleep(wait) => {}
             () = end.cancelled() => return,
         }
-    }
-}
-
-/// 1, 2, 4 … 60 minutes.
-fn backoff(failures: u32) -> Duration {
-    let minutes = 1u64 << failures.saturating_sub(1).min(6);
-    Duration::from_secs(60 * minutes.min(LONGEST_BACKOFF_MINUTES))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_repository_that_cannot_be_reached_is_tried_less_and_less_often() {
-        let minutes: Vec<u64> = (1..=9).map(|failures| backoff(failures).as_secs() / 60).collect();
-        assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
     }
 }

@@ -66,7 +66,7 @@ impl Paint {
     pub fn state(self, word: &str) -> String {
         let ink = match word {
             "passed" => Ink::Green,
-            "failed" | "errored" | "timed_out" | "invalid" => Ink::Red,
+            "failed" | "errored" | "timed_out" | "invalid" | "dead" => Ink::Red,
             "cancelled" | "superseded" => Ink::Yellow,
             "running" | "starting" => Ink::Blue,
             _ => Ink::Dim,

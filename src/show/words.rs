@@ -173,6 +173,25 @@ pub const NO_BUILDS: &str = "No builds yet: none of its pipelines matches what w
 /// What is said where there are older builds.
 pub const MORE_BUILDS: &str = "There are older ones: say --limit";
 
+/// The head of the table of effects.
+pub const EFFECTS_COLUMNS: [&str; 4] = ["EFFECT", "STATE", "FAILURES", "WHY"];
+
+/// What is said where nothing is to be done outside.
+pub const NO_EFFECTS: &str = "Nothing is left to be done outside, and there is no dead letter";
+
+/// What is said where there are dead letters.
+pub const DEAD_LETTERS: &str =
+    "Dead ones wait for you: put right what failed, then `branchline effects resend KEY`, or `drop KEY`";
+
+/// What became of a word about an effect.
+#[must_use]
+pub fn letter(letter: &json::Letter) -> String {
+    match letter.letter.as_str() {
+        "sent" => format!("{} is sent again", letter.key),
+        _ => format!("{} is given up", letter.key),
+    }
+}
+
 /// What is wrong with reaching a repository.
 #[must_use]
 pub fn trouble(trouble: &json::Trouble) -> String {

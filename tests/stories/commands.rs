@@ -6,7 +6,7 @@ use crate::support::{Controller, Repository, branchline, said};
 fn every_command_has_a_help_that_names_its_arguments() {
     let help = said(&branchline().arg("--help").output().unwrap());
     assert_eq!(help.code, Some(0));
-    for command in ["up", "run", "demo", "builds", "build", "logs", "start", "cancel"] {
+    for command in ["up", "run", "demo", "builds", "build", "logs", "start", "cancel", "effects"] {
         assert!(help.stdout.contains(&format!("\n  {command} ")), "{command}: {}", help.stdout);
         let own = said(&branchline().args([command, "--help"]).output().unwrap());
         assert_eq!(own.code, Some(0));

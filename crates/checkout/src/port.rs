@@ -1,5 +1,7 @@
 //! The port `Checkout` on this crate: what the controller asks of git, each call on a thread of its own.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use branchline_model::{CommitId, RefName};
 use branchline_ports as ports;
@@ -45,6 +47,9 @@ fn outcome(url: &str, error: CheckoutError) -> ports::CheckoutError {
     }
 }
 
+/// So long may a look at the refs take: whoever looks at many repositories waits for a dead one no longer.
+const LONGEST_LOOK: Duration = Duration::from_secs(30);
+
 /// Runs what blocks on a thread of its own.
 async fn blocking<T: Send + 'static>(
     url: &str,
@@ -63,11 +68,17 @@ async fn blocking<T: Send + 'static>(
 impl ports::Checkout for GitCheckout {
     async fn heads(&self, url: &str) -> Result<ports::Heads, ports::CheckoutError> {
         let (network, sources, owned) = (self.network.clone(), self.sources.clone(), url.to_owned());
-        blocking(url, move || {
+        let look = blocking(url, move || {
             let seen = heads(&source(&sources, &owned)?, &network).map_err(|error| outcome(&owned, error))?;
             Ok(ports::Heads { refs: seen.refs, default_branch: seen.default_branch })
+        });
+        // The thread ends by itself at the network's own limits.
+        tokio::time::timeout(LONGEST_LOOK, look).await.unwrap_or_else(|_| {
+            Err(ports::CheckoutError::Unavailable {
+                url: url.to_owned(),
+                why: format!("no answer within {} s", LONGEST_LOOK.as_secs()),
+            })
         })
-        .await
     }
 
     async fn pipelines_at(

@@ -9,6 +9,8 @@ use branchline_model::{
 use branchline_ports::{Page, Ring, StoreError};
 
 use crate::commit::{MOST_TRIES, Outcome};
+use crate::tick::{Failure, Part};
+use crate::until::Until;
 use crate::{Controller, ControllerError};
 
 /// So many ends are folded in with one commit.
@@ -29,6 +31,40 @@ impl Controller {
                 return Ok(builds);
             }
         }
+    }
+
+    /// Advances every build that has ended runs; answers how many builds.
+    ///
+    /// # Errors
+    /// The ended runs cannot be read, or the first build that could not be advanced.
+    pub async fn advance(&self) -> Result<usize, ControllerError> {
+        let mut failures = Vec::new();
+        let builds = self.advance_until(Until::done(), &mut failures).await?;
+        failures.into_iter().next().map_or(Ok(builds), |failure| Err(failure.why))
+    }
+
+    pub(crate) async fn advance_until(
+        &self,
+        until: Until,
+        failures: &mut Vec<Failure>,
+    ) -> Result<usize, ControllerError> {
+        let mut advanced = 0;
+        for build in self.builds_to_advance().await? {
+            if until.is_over(self) {
+                break;
+            }
+            // What is wrong with one build is contained to it.
+            match self.advance_build(&build).await {
+                Ok(()) => advanced += 1,
+                // It was said, and it stands still until somebody acts.
+                Err(why) if why.is_unreadable() => {}
+                Err(why) => {
+                    tracing::warn!(%build, error = %why, "a build could not be advanced");
+                    failures.push(Failure { part: Part::Builds, what: build.to_string(), why });
+                }
+            }
+        }
+        Ok(advanced)
     }
 
     /// Folds what has ended of a build into it, until nothing is left to fold.

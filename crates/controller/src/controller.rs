@@ -143,7 +143,7 @@ impl Controller {
     }
 
     /// Says that a row cannot be understood: once, whoever meets it.
-    fn complain(&self, UnreadableRow { key, why }: &UnreadableRow) {
+    pub(crate) fn complain(&self, UnreadableRow { key, why }: &UnreadableRow) {
         let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
         if complained.len() >= MOST_COMPLAINTS {
             complained.clear();

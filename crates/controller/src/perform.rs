@@ -1,64 +1,194 @@
 //! Perform: effects that were committed are done, at least once, and forgotten only when they are known to be done.
+//! Invariant: an effect is taken by a commit before it is done, so that of many performers at once one does it; one that
+//! may have been done before is looked at first.
 
-use branchline_core::effect;
-use branchline_model::{Effect, Expectation, PendingEffect, Plan, Versioned, keys};
-use branchline_ports::{Page, Ring, StoreError};
+use branchline_core::effect::{self, Taken, Tried};
+use branchline_model::{
+    DeadEffect, DueEffect, Effect, EffectKey, Expectation, PendingEffect, Run, Timestamp, Versioned, keys,
+};
+use branchline_ports::{LaunchError, Page, Ring, StoreError};
+use futures_util::future::join_all;
 
-use crate::Controller;
+use crate::commit::{MOST_TRIES, Outcome};
+use crate::controller::typed;
+use crate::resolve::UNREADABLE_AGAIN;
+use crate::until::Until;
+use crate::{Controller, ControllerError};
 
-/// So many effects are looked at in one go.
-const EFFECTS_AT_ONCE: usize = 256;
+/// So many effects are taken with one commit: three rows each.
+const EFFECTS_AT_ONCE: usize = 32;
+/// So many are shown to people.
+const MOST_SHOWN: usize = 1_000;
+
+/// What became of a person's word about an effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Letter {
+    /// It is pending again, and tried at once.
+    Sent,
+    /// It was given up for good.
+    Dropped,
+    /// There is no such effect, or no dead letter to drop: it may have been done meanwhile.
+    Unknown,
+}
+
+/// The effects that are not known to have been done.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Effects {
+    /// Those that are tried by themselves.
+    pub pending: Vec<PendingEffect>,
+    /// Dead letters: those that wait for a person.
+    pub dead: Vec<DeadEffect>,
+}
 
 impl Controller {
-    /// Does every effect that is due; answers how many were done.
-    pub async fn perform(&self) -> Result<usize, StoreError> {
-        let now = self.clock.now();
-        let (mut done, mut after) = (0, None);
-        loop {
-            let page = Page { after, ..Page::of(keys::PENDING_EFFECTS, EFFECTS_AT_ONCE) };
-            let pending = self.page::<PendingEffect>(&page).await?;
-            let more = pending.len() == EFFECTS_AT_ONCE;
-            after = pending.last().map(|row| keys::pending_effect(&row.value.effect.key()).sort);
-            for row in pending.into_iter().filter(|row| row.value.next_try <= now) {
-                done += usize::from(self.perform_row(row).await?);
-            }
-            if !more {
-                return Ok(done);
-            }
-        }
+    /// Does every effect that is due; answers how many were done, or had nothing left to do.
+    pub async fn perform(&self) -> Result<usize, ControllerError> {
+        self.perform_until(Until::done()).await
     }
 
-    async fn perform_row(&self, row: Versioned<PendingEffect>) -> Result<bool, StoreError> {
-        let mut plan = Plan::default();
-        let outcome = self.perform_one(&row.value.effect).await;
-        let done = outcome.is_ok();
-        match outcome {
-            Ok(()) => {
-                plan.delete(
-                    keys::pending_effect(&row.value.effect.key()),
-                    Expectation::Unchanged(row.version),
-                );
+    pub(crate) async fn perform_until(&self, until: Until) -> Result<usize, ControllerError> {
+        let (mut done, mut tries) = (0, 0);
+        while !until.is_over(self) {
+            let now = self.clock.now();
+            let page = Page {
+                until: Some(Timestamp(now.0 + 1).sortable()),
+                ..Page::of(keys::DUE_EFFECTS, EFFECTS_AT_ONCE)
+            };
+            let due: Vec<DueEffect> =
+                self.page::<DueEffect>(&page).await?.into_iter().map(|row| row.value).collect();
+            if due.is_empty() {
+                break;
             }
-            Err(why) => {
-                tracing::warn!(effect = %row.value.effect.key(), why, "an effect failed; it will be tried again");
-                let failed = effect::failed(row.value, why, self.clock.now());
-                plan.put(failed, Expectation::Unchanged(row.version));
+            let keys: Vec<_> = due.iter().map(|place| keys::pending_effect(&place.effect)).collect();
+            let mut waiting = Vec::with_capacity(due.len());
+            let mut put_off = Vec::new();
+            for ((place, key), row) in due.into_iter().zip(&keys).zip(self.store.read(&keys).await?) {
+                match row.map(|row| typed(key, row)) {
+                    Some(Err(unreadable)) => {
+                        self.complain(&unreadable);
+                        put_off.push(place);
+                    }
+                    row => waiting.push((place, row.and_then(Result::ok))),
+                }
             }
+            let (mut plan, taken) = effect::take(&waiting, now);
+            for place in put_off {
+                // Kept for when it can be read again, and out of the way of others until then.
+                plan.delete(keys::due_effect(place.at, &place.effect), Expectation::Any);
+                plan.put(DueEffect { at: now.after(UNREADABLE_AGAIN), ..place }, Expectation::Any);
+            }
+            match self.commit(plan).await? {
+                Outcome::Done => tries = 0,
+                Outcome::Again if tries == MOST_TRIES => {
+                    return Err(ControllerError::Contended { what: "the effects that are due".to_owned() });
+                }
+                Outcome::Again => {
+                    tries += 1;
+                    continue;
+                }
+            }
+            done += self.perform_taken(taken).await?;
         }
-        self.commit(plan).await?;
         Ok(done)
     }
 
-    async fn perform_one(&self, effect: &Effect) -> Result<(), String> {
-        match effect {
-            Effect::Stop { attempt, worker, stop } => {
-                self.launcher.stop(worker, attempt, stop).await.map_err(|error| error.to_string())
+    async fn perform_taken(&self, taken: Vec<Taken>) -> Result<usize, ControllerError> {
+        if taken.is_empty() {
+            return Ok(0);
+        }
+        let runs: Vec<_> = taken.iter().map(|taken| keys::run(taken.pending.effect.run())).collect();
+        let runs = self.rows::<Run>(&runs).await?;
+        let tries = taken.into_iter().zip(runs).map(|(taken, run)| async move {
+            let tried = self.try_one(&taken, run.as_ref()).await;
+            if let Tried::Failed { why } | Tried::Unknown { why } = &tried {
+                tracing::warn!(effect = %taken.pending.effect.key(), failures = taken.pending.failures + 1, why, "an effect failed");
             }
-            Effect::CloseLog { attempt } => {
-                self.artifacts.close_log(attempt).await.map_err(|error| error.to_string())?;
-                self.bell.ring(Ring::LogGrew(attempt.clone()));
-                Ok(())
+            (taken.pending, tried)
+        });
+        let tried = join_all(tries).await;
+        let keys: Vec<_> = tried.iter().map(|(taken, _)| keys::pending_effect(&taken.effect.key())).collect();
+        for _ in 0..MOST_TRIES {
+            let current = self.rows::<PendingEffect>(&keys).await?;
+            let plan = effect::settle(&tried, &current, self.clock.now());
+            if let Outcome::Done = self.commit(plan).await? {
+                return Ok(tried.iter().filter(|(_, tried)| *tried == Tried::Done).count());
             }
         }
+        Err(ControllerError::Contended { what: "the effects that were tried".to_owned() })
+    }
+
+    async fn try_one(&self, taken: &Taken, run: Option<&Versioned<Run>>) -> Tried {
+        let effect = &taken.pending.effect;
+        if effect::is_moot(effect, run.map(|run| &run.value)) {
+            return Tried::Done;
+        }
+        match effect {
+            Effect::Stop { attempt, worker, stop } => {
+                if taken.is_doubtful
+                    && let Ok(true) = self.launcher.is_told_to_stop(worker, attempt).await
+                {
+                    return Tried::Done;
+                }
+                match self.launcher.stop(worker, attempt, stop).await {
+                    Ok(()) => Tried::Done,
+                    Err(error @ LaunchError::Unavailable { .. }) => Tried::Failed { why: error.to_string() },
+                    Err(error @ LaunchError::Unknown { .. }) => Tried::Unknown { why: error.to_string() },
+                }
+            }
+            // Closing it twice is closing it once: there is nothing to look for.
+            Effect::CloseLog { attempt } => match self.artifacts.close_log(attempt).await {
+                Ok(_) => {
+                    self.bell.ring(Ring::LogGrew(attempt.clone()));
+                    Tried::Done
+                }
+                Err(error) => Tried::Failed { why: error.to_string() },
+            },
+        }
+    }
+
+    /// The effects that are not known to have been done, at most 1,000 of each kind.
+    pub async fn effects(&self) -> Result<Effects, StoreError> {
+        let pending = self.page::<PendingEffect>(&Page::of(keys::PENDING_EFFECTS, MOST_SHOWN)).await?;
+        let dead = self.page::<DeadEffect>(&Page::of(keys::DEAD_EFFECTS, MOST_SHOWN)).await?;
+        Ok(Effects {
+            pending: pending.into_iter().map(|row| row.value).collect(),
+            dead: dead.into_iter().map(|row| row.value).collect(),
+        })
+    }
+
+    /// Whether there is any dead letter.
+    pub async fn has_dead_letters(&self) -> Result<bool, StoreError> {
+        Ok(!self.page::<DeadEffect>(&Page::of(keys::DEAD_EFFECTS, 1)).await?.is_empty())
+    }
+
+    /// Sends a dead letter again, once however often it is said; a pending effect is tried now.
+    pub async fn resend_effect(&self, key: &EffectKey) -> Result<Letter, ControllerError> {
+        for _ in 0..MOST_TRIES {
+            let plan = if let Some(dead) = self.row::<DeadEffect>(keys::dead_effect(key)).await? {
+                effect::resend(&dead)
+            } else if let Some(pending) = self.row::<PendingEffect>(keys::pending_effect(key)).await? {
+                effect::hasten(&pending, self.clock.now())
+            } else {
+                return Ok(Letter::Unknown);
+            };
+            if let Outcome::Done = self.commit(plan).await? {
+                self.bell.ring(Ring::Effects);
+                return Ok(Letter::Sent);
+            }
+        }
+        Err(ControllerError::Contended { what: format!("the effect {key}") })
+    }
+
+    /// Gives a dead letter up for good.
+    pub async fn drop_effect(&self, key: &EffectKey) -> Result<Letter, ControllerError> {
+        for _ in 0..MOST_TRIES {
+            let Some(dead) = self.row::<DeadEffect>(keys::dead_effect(key)).await? else {
+                return Ok(Letter::Unknown);
+            };
+            if let Outcome::Done = self.commit(effect::drop_letter(&dead)).await? {
+                return Ok(Letter::Dropped);
+            }
+        }
+        Err(ControllerError::Contended { what: format!("the effect {key}") })
     }
 }

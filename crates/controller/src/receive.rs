@@ -113,11 +113,14 @@ impl Controller {
                 default_branch: heads.default_branch.as_deref(),
             };
             let (plan, events) = refs::observe(&snapshot, self.clock.now());
+            let is_news = !plan.is_empty();
             if let Outcome::Done = self.commit(plan).await? {
                 if events > 0 {
                     self.bell.ring(Ring::Events);
                 }
-                self.bell.ring(Ring::RepositoryChanged(id.clone()));
+                if is_news {
+                    self.bell.ring(Ring::RepositoryChanged(id.clone()));
+                }
                 return Ok(Observed { heads, events });
             }
         }
@@ -153,8 +156,21 @@ impl Controller {
         next_try: Timestamp,
     ) -> Result<(), ControllerError> {
         let known = self.row::<Trouble>(keys::trouble(id)).await?;
-        let now = self.clock.now();
-        let (since, failures) = known.map_or((now, 0), |row| (row.value.since, row.value.failures));
+        self.count_trouble(id, known.as_ref(), why, next_try).await
+    }
+
+    /// Records that a repository could not be reached by someone who knew this of it before. Of those who find so at once, one is
+    /// counted.
+    pub(crate) async fn count_trouble(
+        &self,
+        id: &RepositoryId,
+        known: Option<&Versioned<Trouble>>,
+        why: &str,
+        next_try: Timestamp,
+    ) -> Result<(), ControllerError> {
+        let expected = known.map_or(Expectation::Absent, |row| Expectation::Unchanged(row.version));
+        let (since, failures) =
+            known.map_or((self.clock.now(), 0), |row| (row.value.since, row.value.failures));
         let mut plan = Plan::default();
         let trouble = Trouble {
             repository: id.clone(),
@@ -163,8 +179,8 @@ impl Controller {
             failures: failures.saturating_add(1),
             next_try,
         };
-        plan.put(trouble, Expectation::Any);
-        self.commit(plan).await?;
+        plan.put(trouble, expected);
+        let (Outcome::Done | Outcome::Again) = self.commit(plan).await?;
         self.bell.ring(Ring::RepositoryChanged(id.clone()));
         Ok(())
     }

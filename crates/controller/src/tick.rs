@@ -1,30 +1,76 @@
-//! The tick: looks at everything that may be due. Invariant: with every bell lost, ticks alone bring all to rest; any
-//! number of them at once does no harm.
+//! The tick: looks at everything that may be due. Invariants: with every bell lost, ticks alone bring all to rest; any
+//! number of them at once does no harm; one part that fails, or takes too long, never keeps another from being done; and each
+//! part goes on where the last tick ended, because what is due is found earliest first. A tick with nothing to do reads a handful of
+//! rows and writes none.
 
-use branchline_model::{Deadline, DeadlineKind, Expectation, Plan, Stop, Timestamp, keys};
-use branchline_ports::Page;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use crate::resolve::UNREADABLE_AGAIN;
-use crate::{CancelError, Controller, ControllerError};
+use branchline_model::{PendingEvent, RepositoryId};
+use branchline_ports::StoreError;
+use futures_util::StreamExt;
 
-/// So many due deadlines are looked at in one go.
-const DEADLINES_AT_ONCE: usize = 256;
-/// So many due events are looked at in one go.
+use crate::until::Until;
+use crate::{Controller, ControllerError};
+
+/// So many due events are read in one go.
 const EVENTS_AT_ONCE: usize = 64;
+/// Events of so many repositories are resolved at once; those of one repository after each other.
+const REPOSITORIES_AT_ONCE: usize = 8;
+
+/// A part of the tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The leases of workers that may be silent.
+    Leases,
+    /// Whatever was to be looked at by a time: timeouts, retries, retention.
+    Deadlines,
+    /// Runs that have ended are folded into their builds.
+    Builds,
+    /// Effects that are due.
+    Effects,
+    /// The refs of every repository, against what was seen of them.
+    Refs,
+    /// Events that wait for their decision.
+    Events,
+}
+
+impl Part {
+    /// All of them, in the order in which they are done: what people wait for, and is quick, first; new work last.
+    pub const ALL: [Self; 6] =
+        [Self::Leases, Self::Deadlines, Self::Builds, Self::Effects, Self::Refs, Self::Events];
+}
+
+/// Something that a tick could not do. It is tried again by the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// In which part.
+    pub part: Part,
+    /// What: the id or key of what was to be done; empty where the part failed as a whole.
+    pub what: String,
+    /// Why.
+    pub why: ControllerError,
+}
 
 /// What one tick did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ticked {
-    /// Events decided or looked at.
-    pub events: usize,
+    /// Deadlines that had passed.
+    pub deadlines: usize,
     /// Builds advanced.
     pub builds: usize,
     /// Effects done.
     pub effects: usize,
-    /// Deadlines that had passed.
-    pub deadlines: usize,
     /// Leases that ended or got a later end.
     pub leases: usize,
+    /// Refs that had moved without anybody telling.
+    pub moves: usize,
+    /// Events decided or looked at.
+    pub events: usize,
+    /// What could not be done.
+    pub failures: Vec<Failure>,
+    /// The parts whose time was over before they were done.
+    pub unfinished: Vec<Part>,
 }
 
 impl Ticked {
@@ -36,71 +82,86 @@ impl Ticked {
 }
 
 impl Controller {
-    /// Does whatever is due. One thing that fails does not keep the rest from being done.
-    pub async fn tick(&self) -> Result<Ticked, ControllerError> {
+    /// Does whatever is due, for about so long: nothing is begun after that. No part may take more than half of the time that
+    /// is left when it begins.
+    pub async fn tick(&self, within: Duration) -> Ticked {
+        self.tick_parts(&Part::ALL, within).await
+    }
+
+    /// Does some parts of the tick, where others are seen to elsewhere.
+    pub async fn tick_parts(&self, parts: &[Part], within: Duration) -> Ticked {
+        let until = Until::within(self, within);
         let mut ticked = Ticked::default();
-        for due in self.due_events(EVENTS_AT_ONCE).await? {
-            ticked.events += 1;
-            if let Err(error) = self.resolve_due(&due).await {
-                tracing::warn!(event = %due.event, %error, "an event could not be resolved");
+        for (index, part) in parts.iter().enumerate() {
+            let is_last = index + 1 == parts.len();
+            let share = if is_last { until } else { until.half(self) };
+            if let Err(why) = self.tick_part(*part, share, &mut ticked).await {
+                tracing::warn!(?part, error = %why, "a part of the tick failed");
+                ticked.failures.push(Failure { part: *part, what: String::new(), why });
+            }
+            if share.is_over(self) {
+                ticked.unfinished.push(*part);
             }
         }
-        ticked.leases = self.pass_leases().await?;
-        ticked.deadlines = self.pass_deadlines().await?;
-        ticked.builds = self.advance().await?;
-        ticked.effects = self.perform().await?;
-        Ok(ticked)
+        ticked
     }
 
-    /// Advances every build that has ended runs and can be read; answers how many builds.
-    pub async fn advance(&self) -> Result<usize, ControllerError> {
-        let mut advanced = 0;
-        let mut failure = None;
-        for build in self.builds_to_advance().await? {
-            // What is wrong with one build is contained to it.
-            match self.advance_build(&build).await {
-                Ok(()) => advanced += 1,
-                Err(error) if error.is_unreadable() => {}
-                Err(error) => {
-                    tracing::warn!(%build, %error, "a build could not be advanced");
-                    failure = Some(error);
-                }
-            }
+    async fn tick_part(&self, part: Part, until: Until, ticked: &mut Ticked) -> Result<(), ControllerError> {
+        let failures = &mut ticked.failures;
+        match part {
+            Part::Leases => ticked.leases += self.pass_leases().await?,
+            Part::Deadlines => ticked.deadlines += self.pass_deadlines_until(until, failures).await?,
+            Part::Builds => ticked.builds += self.advance_until(until, failures).await?,
+            Part::Effects => ticked.effects += self.perform_until(until).await?,
+            Part::Refs => ticked.moves += self.look_until(until, failures).await?,
+            Part::Events => ticked.events += self.resolve_until(until, failures).await?,
         }
-        failure.map_or(Ok(advanced), Err)
+        Ok(())
     }
 
-    /// Acts on every deadline that has passed; answers how many.
-    pub async fn pass_deadlines(&self) -> Result<usize, ControllerError> {
-        let until = Some(Timestamp(self.clock.now().0 + 1).sortable());
-        let due =
-            self.page::<Deadline>(&Page { until, ..Page::of(keys::DEADLINES, DEADLINES_AT_ONCE) }).await?;
-        for row in &due {
-            let mut plan = Plan::default();
-            match &row.value.of {
-                DeadlineKind::BuildTimeout { build } => {
-                    match self.stop_build(build, &Stop::BuildTimedOut).await {
-                        Ok(_) | Err(CancelError::AlreadyEnded { .. } | CancelError::NotFound { .. }) => {}
-                        // Kept for when it can be read again, and out of the way of others until then.
-                        Err(CancelError::Controller(error)) if error.is_unreadable() => {
-                            let at = self.clock.now().after(UNREADABLE_AGAIN);
-                            plan.put(Deadline { at, ..row.value.clone() }, Expectation::Any);
-                        }
-                        Err(CancelError::Controller(error)) => return Err(error),
-                    }
-                }
-                DeadlineKind::Retry { run } => match self.take_place(run, &row.value).await {
-                    Ok(()) => {}
-                    Err(error) if error.is_unreadable() => {
-                        let at = self.clock.now().after(UNREADABLE_AGAIN);
-                        plan.put(Deadline { at, ..row.value.clone() }, Expectation::Any);
-                    }
-                    Err(error) => return Err(error),
-                },
+    /// Resolves the events that are due, each once.
+    async fn resolve_until(&self, until: Until, failures: &mut Vec<Failure>) -> Result<usize, StoreError> {
+        let mut events = 0;
+        loop {
+            let due = self.due_events(EVENTS_AT_ONCE).await?;
+            let is_last = due.len() < EVENTS_AT_ONCE;
+            let mut by_repository: BTreeMap<RepositoryId, Vec<PendingEvent>> = BTreeMap::new();
+            for event in due {
+                by_repository.entry(event.repository.clone()).or_default().push(event);
             }
-            plan.delete(keys::deadline(&row.value), Expectation::Any);
-            self.commit(plan).await?;
+            let work: Vec<_> = by_repository
+                .into_values()
+                .map(|events| {
+                    let controller = self.clone();
+                    async move { controller.resolve_in_order(events, until).await }
+                })
+                .collect();
+            let done: Vec<_> =
+                futures_util::stream::iter(work).buffer_unordered(REPOSITORIES_AT_ONCE).collect().await;
+            let before = failures.len();
+            for (count, failed) in done {
+                events += count;
+                failures.extend(failed);
+            }
+            // One that failed is due still: it is the next tick's, not this one's again.
+            if is_last || failures.len() > before || until.is_over(self) {
+                return Ok(events);
+            }
         }
-        Ok(due.len())
+    }
+
+    async fn resolve_in_order(&self, events: Vec<PendingEvent>, until: Until) -> (usize, Vec<Failure>) {
+        let (mut count, mut failures) = (0, Vec::new());
+        for due in events {
+            if until.is_over(self) {
+                break;
+            }
+            count += 1;
+            if let Err(why) = self.resolve_due(&due).await {
+                tracing::warn!(event = %due.event, error = %why, "an event could not be resolved");
+                failures.push(Failure { part: Part::Events, what: due.event.to_string(), why });
+            }
+        }
+        (count, failures)
     }
 }

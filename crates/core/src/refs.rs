@@ -2,6 +2,7 @@
 //! saw it and however often; A→B→A is two.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use branchline_model::{
     CommitId, Event, EventKey, EventKind, EventStatus, Expectation, PendingEvent, Plan, Ref, RefName,
@@ -74,6 +75,13 @@ pub fn observe(snapshot: &Snapshot<'_>, now: Timestamp) -> (Plan, usize) {
     (plan, events)
 }
 
+/// How long a repository is left alone that could not be reached so often in a row: 1, 2, 4 … 60 minutes.
+#[must_use]
+pub fn backoff(failures: u32) -> Duration {
+    let minutes = 1 << failures.saturating_sub(1).min(6);
+    Duration::from_secs(60 * 60.min(minutes))
+}
+
 fn expected<T>(known: Option<&Versioned<T>>) -> Expectation {
     known.map_or(Expectation::Absent, |row| Expectation::Unchanged(row.version))
 }
@@ -100,4 +108,15 @@ pub(crate) fn accept(
         },
         Expectation::Absent,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_that_cannot_be_reached_is_tried_less_and_less_often() {
+        let minutes: Vec<u64> = (1..=9).map(|failures| backoff(failures).as_secs() / 60).collect();
+        assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+    }
 }

@@ -8,6 +8,7 @@ mod event;
 mod id;
 mod lease;
 mod observed;
+mod pending;
 mod plan;
 mod queue;
 mod row;
@@ -22,12 +23,13 @@ pub use id::{
 };
 pub use lease::{HeldAttempt, LastAttempt, LeaseEnd, Listening, Lost};
 pub use observed::{AttemptEnd, AttemptReport, LineTime, StepEnd, StepRecord};
+pub use pending::{DeadEffect, DueEffect, LastTry, PendingEffect};
 pub use plan::{Change, Effect, EffectKey, Expectation, Plan};
 pub use queue::{Demand, Lane, LaneId, Priority, QueueEntry, Standing, Tag, Wants};
 pub use row::{
     Attempt, AttemptProgress, Build, BuildDefinition, BuildProgress, Deadline, DeadlineKind, EndedRun,
-    JobDefinition, JobProgress, Key, PendingEffect, PendingEvent, Problem, Repository, Row, Run,
-    RunDefinitionRow, Trouble, UnreadableRow, Version, Versioned, keys,
+    JobDefinition, JobProgress, Key, PendingEvent, Problem, Repository, Row, Run, RunDefinitionRow, Trouble,
+    UnreadableRow, Version, Versioned, keys,
 };
 pub use rundef::{
     CheckoutDefinition, Engine, Retry, RetryOn, RunDefinition, ShellDefinition, StepDefinition,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AttemptId, Key, Row, Stop, Version, WorkerId};
+use crate::{AttemptId, Key, Row, RunId, Stop, Version, WorkerId};
 
 /// What a decision comes to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -108,6 +108,28 @@ impl Effect {
         match self {
             Self::Stop { attempt, .. } => EffectKey(format!("stop/{attempt}")),
             Self::CloseLog { attempt } => EffectKey(format!("close-log/{attempt}")),
+        }
+    }
+
+    /// The run that it is about.
+    #[must_use]
+    pub fn run(&self) -> &RunId {
+        match self {
+            Self::Stop { attempt, .. } | Self::CloseLog { attempt } => &attempt.run,
+        }
+    }
+}
+
+/// What it does, in a sentence without its full stop.
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stop { attempt, worker, .. } => {
+                write!(f, "tell the worker `{worker}` to stop attempt {} of {}", attempt.number, attempt.run)
+            }
+            Self::CloseLog { attempt } => {
+                write!(f, "close the log of attempt {} of {}", attempt.number, attempt.run)
+            }
         }
     }
 }

@@ -7,10 +7,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, AttemptId, AttemptReport, BuildId, BuildState, CommitId, Demand, Effect, EffectKey, Event,
-    EventKey, HeldAttempt, JobName, Lane, LaneId, LeaseEnd, Listening, Lost, Outcome, PipelineName, PoolName,
-    QueueEntry, Ref, RefName, RepositoryId, RepositoryName, RunDefinition, RunId, RunState, StepRecord,
-    Timestamp, Wants, WorkerId,
+    Actor, AttemptId, AttemptReport, BuildId, BuildState, CommitId, DeadEffect, Demand, DueEffect, EffectKey,
+    Event, EventKey, HeldAttempt, JobName, Lane, LaneId, LeaseEnd, Listening, Lost, Outcome, PendingEffect,
+    PipelineName, PoolName, QueueEntry, Ref, RefName, RepositoryId, RepositoryName, RunDefinition, RunId,
+    RunState, StepRecord, Timestamp, Wants, WorkerId,
 };
 
 /// Where a row is kept.
@@ -280,19 +280,6 @@ pub enum DeadlineKind {
     },
 }
 
-/// An effect that was committed and is not known to have been done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PendingEffect {
-    /// What to do.
-    pub effect: Effect,
-    /// How often it failed.
-    pub failures: u32,
-    /// Not before this time.
-    pub next_try: Timestamp,
-    /// What failed last.
-    pub why: Option<String>,
-}
-
 /// What stands in the place of a row that is stored but cannot be understood: of a format that is not known here, or
 /// damaged. It is answered like any row, so that it fails nobody's read but its own; it cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -358,6 +345,8 @@ rows! {
     Demand(Demand),
     Deadline(Deadline),
     PendingEffect(PendingEffect),
+    DueEffect(DueEffect),
+    DeadEffect(DeadEffect),
 }
 
 impl Row {
@@ -393,6 +382,8 @@ impl Row {
             Self::Demand(row) => keys::demand(&row.pool, &row.wants),
             Self::Deadline(row) => keys::deadline(row),
             Self::PendingEffect(row) => keys::pending_effect(&row.effect.key()),
+            Self::DueEffect(row) => keys::due_effect(row.at, &row.effect),
+            Self::DeadEffect(row) => keys::dead_effect(&row.effect.key()),
             Self::Unreadable(row) => row.key.clone(),
         }
     }
@@ -415,8 +406,12 @@ pub mod keys {
     pub const DEADLINES: &str = "deadlines";
     /// The partition of the ends of leases, the earliest first.
     pub const LEASE_ENDS: &str = "lease-ends";
-    /// The partition of effects that are not known to have been done.
+    /// The partition of effects that are not known to have been done, by their own keys.
     pub const PENDING_EFFECTS: &str = "pending-effects";
+    /// The partition of the times at which pending effects are due, the earliest first.
+    pub const DUE_EFFECTS: &str = "due-effects";
+    /// The partition of dead letters, by the effects' own keys.
+    pub const DEAD_EFFECTS: &str = "dead-effects";
     /// The partition of troubles with repositories.
     pub const TROUBLES: &str = "troubles";
 
@@ -599,5 +594,17 @@ pub mod keys {
     #[must_use]
     pub fn pending_effect(key: &EffectKey) -> Key {
         Key::new(PENDING_EFFECTS, key.to_string())
+    }
+
+    /// A pending effect's place among those that are due.
+    #[must_use]
+    pub fn due_effect(at: Timestamp, key: &EffectKey) -> Key {
+        Key::new(DUE_EFFECTS, format!("{}/{key}", at.sortable()))
+    }
+
+    /// A dead letter.
+    #[must_use]
+    pub fn dead_effect(key: &EffectKey) -> Key {
+        Key::new(DEAD_EFFECTS, key.to_string())
     }
 }

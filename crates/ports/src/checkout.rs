@@ -72,7 +72,7 @@ pub struct CommitFiles {
 /// Git, as the controller sees it.
 #[async_trait]
 pub trait Checkout: Send + Sync {
-    /// Where the refs point now, without fetching anything.
+    /// Where the refs point now, without fetching anything. It answers within a minute, whatever the server does.
     async fn heads(&self, url: &str) -> Result<Heads, CheckoutError>;
 
     /// The pipeline files at a commit. `ref_name` is a ref that reaches it, for servers that do not hand out a

@@ -2,6 +2,7 @@
 //! does what its like does in the product, through the controller's own calls, and nothing more.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use branchline_controller::{Controller, StartRequest};
 use branchline_model::{Actor, BuildId, PipelineName, RefName, Row, RunId};
@@ -101,6 +102,9 @@ pub(crate) async fn ticker(house: Arc<House>) {
     }
 }
 
+/// So long may a tick take.
+const LONGEST_TICK: Duration = Duration::from_secs(50);
+
 /// One tick of a controller that has just been started.
 pub(crate) async fn tick(house: &House) {
     let world = &house.world;
@@ -109,7 +113,7 @@ pub(crate) async fn tick(house: &House) {
         observe(house, &controller, at).await;
     }
     world.operation("tick");
-    let ticked = controller.tick().await;
+    let ticked = controller.tick(LONGEST_TICK).await;
     world.note(|| format!("ticked: {ticked:?}"));
     world.state().ledger.ticks += 1;
 }

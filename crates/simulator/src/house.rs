@@ -121,8 +121,13 @@ impl Launcher for WorstLauncher {
         }
         turn::after(world, &call).await;
         if world.strikes(Fault::LauncherAnswerLost, Some(&call)) {
-            return Err(away());
+            return Err(LaunchError::Unknown { worker: worker.clone(), why: "no answer".to_owned() });
         }
         Ok(())
+    }
+
+    async fn is_told_to_stop(&self, worker: &WorkerId, attempt: &AttemptId) -> Result<bool, LaunchError> {
+        let machines = &self.0.state().machines;
+        Ok(machines.get(worker.as_str()).is_some_and(|machine| machine.stops.contains(attempt)))
     }
 }

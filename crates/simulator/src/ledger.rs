@@ -52,6 +52,7 @@ pub(crate) fn whose(row: &Row) -> Whose {
             effect: Effect::Stop { attempt, .. } | Effect::CloseLog { attempt },
             ..
         }) => Whose::Build(attempt.run.build.clone()),
+        Row::DeadEffect(row) => Whose::Build(row.effect.run().build.clone()),
         Row::Event(row) => Whose::Event(row.key.clone()),
         Row::PendingEvent(row) => Whose::Event(row.event.clone()),
         Row::Repository(_)
@@ -60,6 +61,7 @@ pub(crate) fn whose(row: &Row) -> Whose {
         | Row::Lane(_)
         | Row::Demand(_)
         | Row::Listening(_)
+        | Row::DueEffect(_)
         | Row::Unreadable(_) => Whose::All,
     }
 }

@@ -27,6 +27,7 @@ pub(crate) fn restless(house: &House) -> Option<String> {
             }
             Row::PendingEvent(_)
             | Row::PendingEffect(_)
+            | Row::DueEffect(_)
             | Row::EndedRun(_)
             | Row::LeaseEnd(_)
             | Row::Lane(_)
@@ -109,6 +110,8 @@ fn nothing_is_left_behind(state: &State, rows: &Rows) -> Result<(), String> {
     let left = rows.values().filter(|row| !state.ledger.is_excused(row)).find(|row| match row {
         Row::PendingEvent(_)
         | Row::PendingEffect(_)
+        | Row::DueEffect(_)
+        | Row::DeadEffect(_)
         | Row::EndedRun(_)
         | Row::HeldAttempt(_)
         | Row::LeaseEnd(_)

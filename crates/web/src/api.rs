@@ -3,6 +3,7 @@
 
 pub(crate) mod builds;
 mod convert;
+pub(crate) mod effects;
 pub(crate) mod events;
 pub mod json;
 pub(crate) mod log;

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use branchline_controller::{CancelError, ControllerError, StartError};
-use branchline_model::{BuildId, IdError, RepositoryId, RunId};
+use branchline_model::{BuildId, EffectKey, IdError, RepositoryId, RunId};
 use branchline_ports::{ArtifactError, StoreError};
 
 use crate::api::json;
@@ -60,6 +60,11 @@ impl Failure {
             "`branchline build {}` lists those there are, and so does the build's page",
             id.build
         ))
+    }
+
+    pub(crate) fn no_letter(key: &EffectKey) -> Self {
+        Self::not_found(format!("there is no effect `{key}` of which this can be asked"))
+            .hint("`branchline effects` lists those there are: it may have been done meanwhile")
     }
 
     pub(crate) fn unavailable(cause: impl Display) -> Self {

@@ -5,6 +5,7 @@
 pub(crate) mod actions;
 pub(crate) mod assets;
 pub(crate) mod build;
+pub(crate) mod effects;
 mod frame;
 mod graph;
 pub(crate) mod live;

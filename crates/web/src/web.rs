@@ -94,6 +94,9 @@ const TABLE: &[Route] = &[
     // Pages.
     route("GET", "/", || get(page::repositories::show)),
     route("GET", "/assets/{script}", || get(page::assets::script)),
+    route("GET", "/effects", || get(page::effects::show)),
+    route("POST", "/effects/resend", || post(page::effects::resend)),
+    route("POST", "/effects/drop", || post(page::effects::drop)),
     route("GET", "/repositories/{repository}", || get(page::repository::show)),
     route("POST", "/repositories/{repository}/start", || post(page::actions::start)),
     route("GET", "/repositories/{repository}/builds/{number}", || get(page::build::show)),
@@ -117,6 +120,9 @@ const TABLE: &[Route] = &[
     route("GET", "/api/v1/repositories/{repository}/builds/{number}/runs/{index}/log", || {
         get(api::log::read)
     }),
+    route("GET", "/api/v1/effects", || get(api::effects::list)),
+    route("POST", "/api/v1/effects/resend", || post(api::effects::resend)),
+    route("POST", "/api/v1/effects/drop", || post(api::effects::drop)),
     route("GET", "/api/v1/events/{*key}", || get(api::events::show)),
     route("GET", "/api/v1/stream", || get(api::stream::follow)),
 ];

@@ -139,6 +139,11 @@ impl Launcher for WorkerHandle {
     async fn stop(&self, _worker: &WorkerId, attempt: &AttemptId, stop: &Stop) -> Result<(), LaunchError> {
         self.order(attempt, StopOrder { stop: Some(stop.clone()), at_once: false }).await
     }
+
+    /// An order here is known to have been given or not; giving it again costs no more than looking.
+    async fn is_told_to_stop(&self, _: &WorkerId, _: &AttemptId) -> Result<bool, LaunchError> {
+        Ok(false)
+    }
 }
 
 impl Shared {

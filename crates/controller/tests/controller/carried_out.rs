@@ -3,7 +3,7 @@
 use branchline_model::{Actor, AttemptEnd, WorkerId};
 use branchline_ports::{Lease, ProtocolError, WorkerProtocol};
 
-use crate::house::{House, claimant, worker};
+use crate::house::{House, Way, claimant, worker};
 
 const TWO: &str = "
 on: push
@@ -98,11 +98,11 @@ async fn a_stranger_has_no_say_about_an_attempt() {
 async fn an_order_to_stop_that_did_not_reach_its_worker_is_given_again() {
     let house = two().await;
     let assignment = house.claim(1).await.remove(0);
-    *house.orders.away.lock().unwrap() = true;
+    house.orders_go(Way::Away);
     house.controller.cancel_build(&house.id(1), &Actor::new("ann")).await.unwrap();
     house.rest().await;
     assert!(house.orders.told.lock().unwrap().is_empty());
-    *house.orders.away.lock().unwrap() = false;
+    house.orders_go(Way::Open);
     house.rest().await;
     assert!(house.orders.told.lock().unwrap().is_empty(), "not before its time");
     house.step(2);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use branchline_artifacts::FolderArtifacts;
 use branchline_checkout::{Cache, GitCheckout, Network, Sources};
-use branchline_controller::{BuildView, Controller, Ports, StartError, StartRequest, Started};
+use branchline_controller::{BuildView, Controller, Ports, StartError, StartRequest, Started, Ticked};
 use branchline_model::{
     Actor, AttemptEnd, AttemptId, AttemptReport, Build, BuildId, PipelineName, PoolName, RepositoryId,
     RepositoryName, Stop, Timestamp, WorkerId,
@@ -20,6 +20,8 @@ use branchline_ports::{
 use branchline_store::MemoryStore;
 use branchline_testkit::{PoisonedStore, SteppedClock};
 
+use crate::store::Watched;
+
 /// Nobody hears it.
 struct DeafBell;
 
@@ -27,21 +29,55 @@ impl Bell for DeafBell {
     fn ring(&self, _: Ring) {}
 }
 
+/// How orders fare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// They arrive, and that is known.
+    #[default]
+    Open,
+    /// They do not arrive.
+    Away,
+    /// They arrive, and the answer is lost.
+    AnswersLost,
+    /// They do not arrive, and nobody knows.
+    Silent,
+}
+
 /// Remembers orders, and may be out of reach.
 #[derive(Default)]
 pub struct Orders {
     pub told: Mutex<Vec<AttemptId>>,
-    pub away: Mutex<bool>,
+    pub way: Mutex<Way>,
+    before_next: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Orders {
+    /// Does this when the next order is given, before anybody answers.
+    pub fn before_next(&self, act: impl FnOnce() + Send + 'static) {
+        *self.before_next.lock().unwrap() = Some(Box::new(act));
+    }
 }
 
 #[async_trait]
 impl Launcher for Orders {
     async fn stop(&self, worker: &WorkerId, attempt: &AttemptId, _: &Stop) -> Result<(), LaunchError> {
-        if *self.away.lock().unwrap() {
-            return Err(LaunchError::Unavailable { worker: worker.clone(), why: "it is away".to_owned() });
+        if let Some(act) = self.before_next.lock().unwrap().take() {
+            act();
         }
-        self.told.lock().unwrap().push(attempt.clone());
-        Ok(())
+        let way = *self.way.lock().unwrap();
+        if matches!(way, Way::Open | Way::AnswersLost) {
+            self.told.lock().unwrap().push(attempt.clone());
+        }
+        let (worker, why) = (worker.clone(), "it is away".to_owned());
+        match way {
+            Way::Open => Ok(()),
+            Way::Away => Err(LaunchError::Unavailable { worker, why }),
+            Way::AnswersLost | Way::Silent => Err(LaunchError::Unknown { worker, why }),
+        }
+    }
+
+    async fn is_told_to_stop(&self, _: &WorkerId, attempt: &AttemptId) -> Result<bool, LaunchError> {
+        Ok(self.told.lock().unwrap().contains(attempt))
     }
 }
 
@@ -50,6 +86,7 @@ pub struct House {
     pub clock: Arc<SteppedClock>,
     pub orders: Arc<Orders>,
     pub store: Arc<PoisonedStore>,
+    pub watched: Arc<Watched>,
     pub repository: RepositoryId,
     folder: tempfile::TempDir,
 }
@@ -69,8 +106,10 @@ impl House {
         Self::on(Arc::new(MemoryStore::new()), pipelines).await
     }
 
-    /// The same on this store.
+    /// The same on a store of one's own.
     pub async fn on(store: Arc<dyn Store>, pipelines: &[(&str, &str)]) -> Self {
+        let store = Arc::new(PoisonedStore::over(store));
+        let watched = Arc::new(Watched::new(Arc::clone(&store) as Arc<dyn Store>));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app");
         std::fs::create_dir_all(path.join(".branchline")).unwrap();
@@ -79,23 +118,17 @@ impl House {
             std::fs::write(path.join(format!(".branchline/{name}.yaml")), text).unwrap();
         }
         commit(&path, "First");
-        let store = Arc::new(PoisonedStore::over(store));
         let clock = Arc::new(SteppedClock::at(Timestamp(1_800_000_000_000)));
         let orders = Arc::new(Orders::default());
-        let network = Network::default();
-        let cache = Cache::open(folder.path().join("git"), network.clone()).unwrap();
-        let controller = Controller::new(Ports {
-            store: Arc::clone(&store) as Arc<dyn Store>,
-            artifacts: Arc::new(FolderArtifacts::open(folder.path().join("logs")).unwrap()),
-            checkout: Arc::new(GitCheckout::new(cache, network, Sources::default())),
-            launcher: Arc::clone(&orders) as Arc<dyn Launcher>,
-            bell: Arc::new(DeafBell),
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            page_address: None,
-        });
+        let controller = controller(folder.path(), &watched, &orders, Arc::clone(&clock) as Arc<dyn Clock>);
         let text = path.to_str().unwrap();
         let repository = controller.add_repository(&RepositoryName::new(text), text).await.unwrap();
-        Self { controller, clock, orders, store, repository, folder }
+        Self { controller, clock, orders, store, watched, repository, folder }
+    }
+
+    /// Another controller on the same rows, with a clock of its own.
+    pub fn with_clock(&self, clock: Arc<dyn Clock>) -> Controller {
+        controller(self.folder.path(), &self.watched, &self.orders, clock)
     }
 
     pub fn path(&self) -> std::path::PathBuf {
@@ -115,11 +148,18 @@ impl House {
     /// Ticks until nothing is due; at most a hundred times.
     pub async fn rest(&self) {
         for _ in 0..100 {
-            if self.controller.tick().await.unwrap().is_at_rest() {
+            let ticked = self.tick().await;
+            assert_eq!(ticked.failures, []);
+            if ticked.is_at_rest() {
                 return;
             }
         }
         panic!("it does not come to rest");
+    }
+
+    /// One tick, with as much time as it wants: the clock stands.
+    pub async fn tick(&self) -> Ticked {
+        self.controller.tick(Duration::from_secs(60)).await
     }
 
     pub fn id(&self, number: u64) -> BuildId {
@@ -168,9 +208,33 @@ impl House {
         AttemptReport { end, began_at: Some(now), ended_at: now, steps: Vec::new(), log_length }
     }
 
+    /// From now on orders fare so.
+    pub fn orders_go(&self, way: Way) {
+        *self.orders.way.lock().unwrap() = way;
+    }
+
     pub fn step(&self, seconds: u64) {
         self.clock.step(Duration::from_secs(seconds));
     }
+}
+
+fn controller(
+    folder: &Path,
+    store: &Arc<Watched>,
+    orders: &Arc<Orders>,
+    clock: Arc<dyn Clock>,
+) -> Controller {
+    let network = Network::default();
+    let cache = Cache::open(folder.join("git"), network.clone()).unwrap();
+    Controller::new(Ports {
+        store: Arc::clone(store) as Arc<dyn Store>,
+        artifacts: Arc::new(FolderArtifacts::open(folder.join("logs")).unwrap()),
+        checkout: Arc::new(GitCheckout::new(cache, network, Sources::default())),
+        launcher: Arc::clone(orders) as Arc<dyn Launcher>,
+        bell: Arc::new(DeafBell),
+        clock,
+        page_address: None,
+    })
 }
 
 pub fn git(folder: &Path, arguments: &[&str]) -> String {

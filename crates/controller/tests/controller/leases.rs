@@ -3,7 +3,7 @@
 use branchline_model::{AttemptEnd, AttemptId, RunId, WorkerId};
 use branchline_ports::{Assignment, Heard, ProtocolError, WorkerProtocol};
 
-use crate::house::{House, claimant, worker};
+use crate::house::{House, Way, claimant, worker};
 
 const ONE: &str = "{on: push, jobs: {a: {process: true, steps: ['true']}}}";
 
@@ -99,7 +99,10 @@ async fn a_worker_that_was_cut_off_and_is_back_in_time_goes_on_with_whatever_it_
                 assert_eq!(house.beat(&assignment).await, Heard::Counts { milliseconds: 180_000 });
             }
             "held" => {
-                assert_eq!(house.controller.held(&worker()).await.unwrap(), std::slice::from_ref(&assignment));
+                assert_eq!(
+                    house.controller.held(&worker()).await.unwrap(),
+                    std::slice::from_ref(&assignment)
+                );
             }
             "begun" => {
                 house.controller.begun(lease, branchline_ports::Clock::now(&*house.clock)).await.unwrap();
@@ -182,7 +185,7 @@ async fn a_clock_that_is_set_back_neither_loses_a_worker_nor_keeps_a_lost_one_fo
 #[tokio::test]
 async fn a_heartbeat_tells_what_is_to_stop_and_nobody_speaks_for_another() {
     let (house, assignment) = one().await;
-    *house.orders.away.lock().unwrap() = true;
+    house.orders_go(Way::Away);
     house.controller.cancel_build(&house.id(1), &branchline_model::Actor::new("ann")).await.unwrap();
     assert!(matches!(house.beat(&assignment).await, Heard::Stop { .. }));
     let stranger = WorkerId::new("stranger");
@@ -198,7 +201,7 @@ async fn ten_ticks_at_once_lose_an_attempt_once() {
     let mut ticks = tokio::task::JoinSet::new();
     for _ in 0..10 {
         let controller = house.controller.clone();
-        ticks.spawn(async move { controller.tick().await.unwrap() });
+        ticks.spawn(async move { controller.tick(std::time::Duration::from_secs(60)).await });
     }
     while let Some(ticked) = ticks.join_next().await {
         ticked.unwrap();

@@ -5,7 +5,10 @@
 
 mod accepted;
 mod carried_out;
+mod effects;
 mod house;
 mod leases;
 mod poisoned;
 mod queueing;
+mod store;
+mod ticks;

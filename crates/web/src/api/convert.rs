@@ -33,6 +33,34 @@ pub(crate) fn pipeline_reason(typed: &model::Reason) -> json::Reason {
     reason(typed, typed.to_string())
 }
 
+pub(crate) fn pending_effect(pending: &model::PendingEffect) -> json::Effect {
+    json::Effect {
+        key: pending.effect.key().to_string(),
+        does: pending.effect.to_string(),
+        run: pending.effect.run().to_string(),
+        planned_at: pending.planned_at.to_string(),
+        failures: pending.failures,
+        first_failure_at: pending.first_failure.map(|at| at.to_string()),
+        last_failure_at: None,
+        next_try_at: Some(pending.next_try.to_string()),
+        why: pending.last.why().map(str::to_owned),
+    }
+}
+
+pub(crate) fn dead_effect(dead: &model::DeadEffect) -> json::Effect {
+    json::Effect {
+        key: dead.effect.key().to_string(),
+        does: dead.effect.to_string(),
+        run: dead.effect.run().to_string(),
+        planned_at: dead.planned_at.to_string(),
+        failures: dead.failures,
+        first_failure_at: Some(dead.first_failure.to_string()),
+        last_failure_at: Some(dead.last_failure.to_string()),
+        next_try_at: None,
+        why: Some(dead.why.clone()),
+    }
+}
+
 pub(crate) fn repository(view: &RepositoryView, now: Timestamp) -> json::Repository {
     let RepositoryView { repository, trouble, newest } = view;
     json::Repository {

@@ -334,6 +334,55 @@ pub struct Cancelled {
     pub cancelled: String,
 }
 
+/// What is to be done outside and is not known to have been done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Effects {
+    /// What is tried by itself.
+    pub pending: Vec<Effect>,
+    /// Dead letters: what failed so often that it waits for a person.
+    pub dead: Vec<Effect>,
+}
+
+/// Something to be done outside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Effect {
+    /// Its key, as in `stop/app-1f3c9a2e04/12/3/1`.
+    pub key: String,
+    /// What it does, in a sentence without its full stop.
+    pub does: String,
+    /// The id of the run that it is about.
+    pub run: String,
+    /// When it was decided.
+    pub planned_at: String,
+    /// How often it failed since then, or since it was sent again.
+    pub failures: u32,
+    /// When it first failed.
+    pub first_failure_at: Option<String>,
+    /// When it failed for good; none for one that is tried by itself.
+    pub last_failure_at: Option<String>,
+    /// When it is tried again; none for a dead letter.
+    pub next_try_at: Option<String>,
+    /// What failed last, where anything has.
+    pub why: Option<String>,
+}
+
+/// Which effect is meant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedEffect {
+    /// Its key.
+    pub key: String,
+}
+
+/// What became of a person's word about an effect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Letter {
+    /// Its key.
+    pub key: String,
+    /// `sent`: it is tried now; `dropped`: it was given up.
+    pub letter: String,
+}
+
 /// An event, and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {

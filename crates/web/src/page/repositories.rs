@@ -19,6 +19,7 @@ use crate::web::{App, repository_path};
 struct RepositoriesPage {
     frame: Frame,
     repositories: Vec<RepositoryLine>,
+    has_dead_letters: bool,
 }
 
 struct RepositoryLine {
@@ -52,5 +53,6 @@ pub(crate) async fn show(
             is_seen: view.repository.first_seen.is_some(),
         })
         .collect();
-    page(&RepositoriesPage { frame: Frame::new(&app, words::REPOSITORIES), repositories })
+    let has_dead_letters = app.controller.has_dead_letters().await?;
+    page(&RepositoriesPage { frame: Frame::new(&app, words::REPOSITORIES), repositories, has_dead_letters })
 }

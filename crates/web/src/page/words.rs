@@ -85,6 +85,31 @@ pub(crate) fn unreadable_rows(rows: &[branchline_model::UnreadableRow]) -> Vec<S
 /// What helps against damaged rows.
 pub(crate) const DOCTOR: &str = "On the controller's machine `branchline doctor` says what can be done.";
 
+pub(crate) const EFFECTS: &str = "Effects";
+pub(crate) const EFFECTS_HINT: &str =
+    "What was decided and is to be done outside. What fails is tried again, later each time.";
+pub(crate) const DEAD_LETTERS: &str = "Dead letters";
+pub(crate) const DEAD_LETTERS_HINT: &str = "They failed so often that they are not tried again by themselves. Put right what failed, and send them again.";
+pub(crate) const NO_DEAD_LETTERS: &str = "There are none.";
+pub(crate) const PENDING_EFFECTS: &str = "Still to be done";
+pub(crate) const NO_PENDING_EFFECTS: &str = "Nothing.";
+pub(crate) const RESEND: &str = "Send again";
+pub(crate) const DROP: &str = "Give up";
+pub(crate) const PLANNED: &str = "decided";
+pub(crate) const FIRST_FAILURE: &str = "first";
+pub(crate) const LAST_FAILURE: &str = "last";
+pub(crate) const DEAD_LETTERS_WAIT: &str =
+    "Some of what was to be done outside failed too often, and waits for you:";
+pub(crate) const DEAD_LETTERS_LINK: &str = "dead letters";
+
+pub(crate) fn failures(failures: u32) -> String {
+    match failures {
+        0 => "not failed".to_owned(),
+        1 => "failed once".to_owned(),
+        failures => format!("failed {failures} times"),
+    }
+}
+
 /// A duration, short: `340 ms`, `12 s`, `3 min 5 s`, `2 h 0 min`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();

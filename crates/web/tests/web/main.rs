@@ -10,6 +10,7 @@
 
 mod access;
 mod browser;
+mod effects;
 mod pages;
 mod programs;
 mod site;

@@ -1,6 +1,7 @@
 //! A site to ask: a controller on a memory store and a folder of logs, a worker driven by hand, a clock that stands.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -71,13 +72,22 @@ impl Bell for Rings {
     }
 }
 
-/// The worker of these tests is the test: it is told nothing.
-struct Nobody;
+/// The worker of these tests is the test: it is told nothing, or cannot be told.
+struct Nobody {
+    away: Arc<AtomicBool>,
+}
 
 #[async_trait]
 impl Launcher for Nobody {
-    async fn stop(&self, _: &WorkerId, _: &AttemptId, _: &Stop) -> Result<(), LaunchError> {
+    async fn stop(&self, worker: &WorkerId, _: &AttemptId, _: &Stop) -> Result<(), LaunchError> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(LaunchError::Unavailable { worker: worker.clone(), why: "it is away".to_owned() });
+        }
         Ok(())
+    }
+
+    async fn is_told_to_stop(&self, _: &WorkerId, _: &AttemptId) -> Result<bool, LaunchError> {
+        Ok(false)
     }
 }
 
@@ -87,6 +97,8 @@ pub(crate) struct Site {
     pub(crate) clock: Arc<SteppedClock>,
     pub(crate) rings: broadcast::Sender<Ring>,
     pub(crate) closing: CancellationToken,
+    /// Whether the worker cannot be told anything.
+    pub(crate) away: Arc<AtomicBool>,
     pub(crate) repository: RepositoryId,
     pub(crate) _folder: Arc<TempDir>,
 }
@@ -115,11 +127,12 @@ impl Site {
         let (rings, _) = broadcast::channel(1024);
         let clock = Arc::new(SteppedClock::at(NOW));
         let table = pipelines.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let away = Arc::new(AtomicBool::new(false));
         let controller = Controller::new(Ports {
             store: Arc::new(MemoryStore::new()),
             artifacts: Arc::new(FolderArtifacts::open(folder.path()).unwrap()),
             checkout: Arc::new(Table(Mutex::new(table))),
-            launcher: Arc::new(Nobody),
+            launcher: Arc::new(Nobody { away: Arc::clone(&away) }),
             bell: Arc::new(Rings(rings.clone())),
             clock: clock.clone(),
             page_address: None,
@@ -131,6 +144,7 @@ impl Site {
             clock,
             rings,
             closing: CancellationToken::new(),
+            away,
             repository,
             _folder: Arc::new(folder),
         }
@@ -177,6 +191,13 @@ impl Site {
     pub(crate) async fn post(&self, path: &str, json: &str) -> Answer {
         let request = authorised("POST", path).header("content-type", "application/json");
         self.send(request.body(Body::from(json.to_owned())).unwrap()).await
+    }
+
+    /// Sends a form.
+    pub(crate) async fn press(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = authorised("POST", path).header("content-type", "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(body.join("&"))).unwrap()).await
     }
 
     /// The repository's path under `/api/v1` and of its page.

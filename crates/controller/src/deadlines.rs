@@ -1,0 +1,94 @@
+//! Deadlines: what was to be looked at by a time. Invariant: a deadline's row goes only after it was acted on; one that cannot be
+//! acted on now is put off, so that it stands in no other's way.
+
+use std::time::Duration;
+
+use branchline_model::{Deadline, DeadlineKind, Expectation, Plan, Stop, Timestamp, keys};
+use branchline_ports::{Page, StoreError};
+
+use crate::resolve::UNREADABLE_AGAIN;
+use crate::tick::{Failure, Part};
+use crate::until::Until;
+use crate::{CancelError, Controller, ControllerError};
+
+/// So many due deadlines are looked at in one go.
+const DEADLINES_AT_ONCE: usize = 256;
+/// One that cannot be acted on is put off for so long.
+const PUT_OFF: Duration = Duration::from_secs(60);
+
+impl Controller {
+    /// Acts on every deadline that has passed; answers how many.
+    ///
+    /// # Errors
+    /// The deadlines cannot be read, or the first that could not be acted on.
+    pub async fn pass_deadlines(&self) -> Result<usize, ControllerError> {
+        let mut failures = Vec::new();
+        let passed = self.pass_deadlines_until(Until::done(), &mut failures).await?;
+        failures.into_iter().next().map_or(Ok(passed), |failure| Err(failure.why))
+    }
+
+    pub(crate) async fn pass_deadlines_until(
+        &self,
+        until: Until,
+        failures: &mut Vec<Failure>,
+    ) -> Result<usize, ControllerError> {
+        let mut passed = 0;
+        loop {
+            let now = self.clock.now();
+            let page = Page {
+                until: Some(Timestamp(now.0 + 1).sortable()),
+                ..Page::of(keys::DEADLINES, DEADLINES_AT_ONCE)
+            };
+            let due = self.page::<Deadline>(&page).await?;
+            for row in &due {
+                if until.is_over(self) {
+                    return Ok(passed);
+                }
+                let next = match self.pass_deadline(&row.value).await {
+                    Ok(next) => next,
+                    // Kept for when it can be read again, and out of the way of others until then.
+                    Err(why) if why.is_unreadable() => {
+                        Some(Deadline { at: now.after(UNREADABLE_AGAIN), of: row.value.of.clone() })
+                    }
+                    Err(why) => {
+                        let what = keys::deadline(&row.value).sort;
+                        tracing::warn!(deadline = what, error = %why, "a deadline could not be acted on; it is put off");
+                        failures.push(Failure { part: Part::Deadlines, what, why });
+                        Some(Deadline { at: now.after(PUT_OFF), of: row.value.of.clone() })
+                    }
+                };
+                self.replace_deadline(&row.value, next).await?;
+                passed += 1;
+            }
+            if due.len() < DEADLINES_AT_ONCE {
+                return Ok(passed);
+            }
+        }
+    }
+
+    /// Acts on one deadline; answers the one that takes its place, where something is to be looked at again.
+    async fn pass_deadline(&self, deadline: &Deadline) -> Result<Option<Deadline>, ControllerError> {
+        match &deadline.of {
+            DeadlineKind::BuildTimeout { build } => {
+                match self.stop_build(build, &Stop::BuildTimedOut).await {
+                    Ok(_) | Err(CancelError::AlreadyEnded { .. } | CancelError::NotFound { .. }) => Ok(None),
+                    Err(CancelError::Controller(error)) => Err(error),
+                }
+            }
+            DeadlineKind::Retry { run } => self.take_place(run, deadline).await.map(|()| None),
+        }
+    }
+
+    /// Two commits of one row each rather than one of two, which would cost twice as much: both deadlines at once do no harm.
+    async fn replace_deadline(&self, old: &Deadline, next: Option<Deadline>) -> Result<(), StoreError> {
+        if let Some(next) = next.filter(|next| next != old) {
+            let mut plan = Plan::default();
+            plan.put(next, Expectation::Any);
+            self.commit(plan).await?;
+        }
+        let mut plan = Plan::default();
+        plan.delete(keys::deadline(old), Expectation::Any);
+        self.commit(plan).await?;
+        Ok(())
+    }
+}
