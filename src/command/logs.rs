@@ -28,6 +28,7 @@ pub async fn logs(arguments: &cli::Logs) -> anyhow::Result<ExitCode> {
         let header =
             |name: &str| -> Option<String> { Some(response.headers().get(name)?.to_str().ok()?.to_owned()) };
         let length: Option<u64> = header("branchline-log-length").and_then(|text| text.parse().ok());
+        let closed = header("branchline-log-closed").is_some_and(|text| text == "true");
         let mut output = std::io::stdout().lock();
         let mut copied = 0u64;
         while let Some(bytes) = response.chunk().await.context("the log broke off")? {
@@ -48,7 +49,11 @@ pub async fn logs(arguments: &cli::Logs) -> anyhow::Result<ExitCode> {
                 _ => return Ok(ExitCode::SUCCESS),
             }
         }
-        // The stream ends with the log, or when the controller does: then it goes on from here.
+        if closed {
+            return Ok(ExitCode::SUCCESS);
+        }
+        // The stream ends with the log, or when the controller does: then it goes on from here. A log is closed before its
+        // run's end is written, so the run may not have ended yet: the next answer says that the log is closed.
         let details: json::RunDetails = serde_json::from_value(client.get(&path).await?)?;
         if details.run.ended || copied == 0 {
             if !details.run.ended {
