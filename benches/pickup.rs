@@ -7,6 +7,7 @@
     reason = "a benchmark tells its figures and fails loudly"
 )]
 
+#[expect(dead_code, reason = "each benchmark uses a part")]
 mod support;
 
 use std::process::ExitCode;

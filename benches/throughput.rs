@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use branchline_model::{BuildId, BuildStatus};
-use support::{Figures, Repository, Served, verdict};
+use support::{Figures, Repository, Served, peak_memory, verdict};
 use tokio::time::timeout;
 
 const JOBS: usize = 1_000;
@@ -92,12 +92,4 @@ async fn ended(served: &Served, id: &BuildId) {
     })
     .await
     .expect("the build ends");
-}
-
-/// The most memory this process has had, in MiB (Linux: `VmHWM`).
-fn peak_memory() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib: f64 = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(f64::NAN);
-    kib / 1024.0
 }

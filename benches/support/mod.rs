@@ -129,3 +129,11 @@ pub fn verdict(what: &str, value: f64, bound: f64, at_most: bool) -> bool {
     println!("{what}: {value:.2} {sign} {bound}: {word}");
     holds
 }
+
+/// The most memory this process has had, in MiB (Linux: `VmHWM`).
+pub fn peak_memory() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib: f64 = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(f64::NAN);
+    kib / 1024.0
+}

@@ -11,7 +11,8 @@ pub const BENCHES: &[(&str, &str, &str, &str)] = &[
     ("pickup", "branchline", "pickup", "a commit → the first byte stored; a start → the process"),
     ("throughput", "branchline", "throughput", "1,000 runs of `true` against xargs, and memory"),
     ("resolve", "branchline-checkout", "resolve", "the specs of a commit against git clone and git show"),
-    ("store", "branchline-store", "store", "commits, reads and pages of the store"),
+    ("store", "branchline", "durable", "claims, accepted events and memory with a million runs and builds"),
+    ("rows", "branchline-store", "store", "commits, reads and pages of the store's back ends"),
     ("logs", "branchline-artifacts", "artifacts", "tiny logs appended and closed"),
 ];
 
