@@ -8,6 +8,7 @@ pub mod advance;
 pub mod attempt;
 pub mod build;
 pub mod claim;
+pub mod doctor;
 pub mod effect;
 pub mod intent;
 pub mod lease;

@@ -1,9 +1,11 @@
 //! Rows in one SQLite file: opened in `open`, written by one thread in `writer`, read in `reader`; `store` joins them.
 
+mod look;
 mod open;
 mod reader;
 mod store;
 mod writer;
 
+pub use look::SqliteLook;
 pub use open::OpenError;
 pub use store::SqliteStore;

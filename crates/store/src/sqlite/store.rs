@@ -10,6 +10,7 @@ use branchline_model::{Change, Key, Row, Versioned};
 use branchline_ports::{CommitError, Page, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
+use super::look;
 use super::open::{OpenError, Opened, open};
 use super::reader::Readers;
 use super::writer::{Body, Request, Writer};
@@ -59,6 +60,14 @@ impl SqliteStore {
             writer: Some(thread),
             _lock: lock,
         })
+    }
+
+    /// Moves rows to the quarantine, where they are kept and never read. Blocks.
+    ///
+    /// # Errors
+    /// Where nothing was moved.
+    pub fn set_aside(&self, keys: &[Key], why: &str) -> Result<(), StoreError> {
+        look::set_aside(&self.path, keys, why)
     }
 
     fn gone(&self) -> CommitError {

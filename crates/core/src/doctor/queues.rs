@@ -1,0 +1,104 @@
+//! What is shared between builds: repositories, refs, events, queues and what workers hold.
+
+use branchline_model::{
+    Demand, EventKind, Expectation, Lane, PendingEvent, Plan, Ref, Repository, RunState, Standing, Timestamp,
+    keys,
+};
+
+use super::examination::Examination;
+use super::{Ailment, Cure};
+
+/// Whatever is there: nobody else writes.
+const ANY: Expectation = Expectation::Any;
+
+impl Examination {
+    pub(super) fn conclude_repositories(&mut self, now: Timestamp) {
+        for (id, number) in std::mem::take(&mut self.numbers) {
+            let mut plan = Plan::default();
+            let key = keys::repository(&id);
+            if let Some(repository) = self.repositories.get(&id) {
+                if repository.builds < number {
+                    plan.put(Repository { builds: number, ..repository.clone() }, ANY);
+                    let what = Ailment::RepositoryBehind { repository: id, builds: number };
+                    self.find(key, what, Cure::Write(plan));
+                }
+            } else {
+                let cure = match self.names.get(&id) {
+                    Some(name) => {
+                        let (name, url) = (name.clone(), name.to_string());
+                        let (default_branch, first_seen) = (None, Some(now));
+                        let row = Repository {
+                            id: id.clone(),
+                            name,
+                            url,
+                            default_branch,
+                            first_seen,
+                            builds: number,
+                        };
+                        plan.put(row, ANY);
+                        Cure::Write(plan)
+                    }
+                    None => Cure::None,
+                };
+                self.find(key, Ailment::RepositoryLost(id), cure);
+            }
+        }
+        for ((repository, name), event) in std::mem::take(&mut self.moves) {
+            let EventKind::RefMoved { after, generation, .. } = event.kind else { continue };
+            if self.refs.get(&(repository.clone(), name.clone())).is_some_and(|known| *known >= generation) {
+                continue;
+            }
+            let mut plan = Plan::default();
+            let row =
+                Ref { repository: repository.clone(), name: name.clone(), head: Some(after), generation };
+            plan.put(row, ANY);
+            let key = keys::reference(&repository, &name);
+            self.find(key, Ailment::RefBehind { repository, name }, Cure::Write(plan));
+        }
+        for event in std::mem::take(&mut self.undecided) {
+            if self.pending_events.contains(&event.key) {
+                continue;
+            }
+            let mut plan = Plan::default();
+            let (repository, next_try) = (event.repository, now);
+            plan.put(PendingEvent { event: event.key.clone(), repository, next_try }, ANY);
+            self.find(keys::event(&event.key), Ailment::EventNotPending(event.key), Cure::Write(plan));
+        }
+    }
+
+    pub(super) fn conclude_queues(&mut self, now: Timestamp) {
+        let entries = std::mem::take(&mut self.entries);
+        for entry in entries.values() {
+            let run = self.live.get(&entry.run.build).and_then(|parts| parts.runs.get(&entry.run));
+            let waits = run.is_some_and(
+                |run| matches!(&run.state, RunState::Queued { place, .. } if *place == entry.place),
+            );
+            let lane = entry.lane();
+            if !waits {
+                let mut plan = Plan::default();
+                let key = keys::queue_entry(&lane, &entry.place);
+                plan.delete(key.clone(), ANY);
+                self.find(key, Ailment::QueuedInVain(entry.run.clone()), Cure::Write(plan));
+                continue;
+            }
+            let demand = (lane.pool.clone(), lane.wants.clone());
+            // Both are written at once, and not looked for again.
+            if self.lanes.insert(lane.clone()) | self.demands.insert(demand.clone()) {
+                let (pool, wants) = demand;
+                let mut plan = Plan::default();
+                plan.put(Lane { id: lane.clone(), standing: Standing::Open, since: now }, ANY);
+                plan.put(Demand { pool, wants, standing: Standing::Open, since: now }, ANY);
+                self.find(keys::lane(&lane), Ailment::LaneLost(lane), Cure::Write(plan));
+            }
+        }
+        for (attempt, worker) in std::mem::take(&mut self.held) {
+            let run = self.live.get(&attempt.run.build).and_then(|parts| parts.runs.get(&attempt.run));
+            if run.and_then(|run| run.state.attempt()) != Some(attempt.number) {
+                let mut plan = Plan::default();
+                let key = keys::held_attempt(&worker, &attempt);
+                plan.delete(key.clone(), ANY);
+                self.find(key, Ailment::HeldInVain(attempt), Cure::Write(plan));
+            }
+        }
+    }
+}
