@@ -43,6 +43,8 @@ pub enum Command {
     Cancel(Cancel),
     /// List what is still to be done outside, with the dead letters; send one of them again, or drop it
     Effects(Effects),
+    /// Check the data folder: database, logs, attempts, caches; and repair it
+    Doctor(Doctor),
 }
 
 /// `branchline up`
@@ -77,6 +79,25 @@ pub struct Up {
     /// followed again at the next start
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub drain: Duration,
+}
+
+/// What stands below `branchline doctor --help`.
+const DOCTOR_HELP: &str =
+    "Exit codes: 0 all is well, or is now; 1 something is wrong; 2 it could not be checked.";
+
+/// `branchline doctor`
+#[derive(Debug, Args)]
+#[command(after_help = DOCTOR_HELP)]
+pub struct Doctor {
+    /// The data folder, whether a controller uses it now or not
+    #[command(flatten)]
+    pub data: DataFolder,
+    /// Repair what can be repaired, while no controller uses the folder; what cannot be used is moved aside and kept
+    #[arg(long)]
+    pub repair: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Where the controller keeps everything.

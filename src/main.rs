@@ -53,6 +53,7 @@ async fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
         Command::Start(arguments) => command::start::start(&arguments).await,
         Command::Cancel(arguments) => command::cancel::cancel(&arguments).await,
         Command::Effects(arguments) => command::effects::effects(&arguments).await,
+        Command::Doctor(arguments) => command::doctor::doctor(&arguments).await,
     }
 }
 

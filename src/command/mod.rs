@@ -4,6 +4,7 @@ pub mod build;
 pub mod builds;
 pub mod cancel;
 pub mod demo;
+pub mod doctor;
 pub mod effects;
 pub mod logs;
 pub mod run;

@@ -1,6 +1,7 @@
 //! The controller in one process: the adapters joined, and the loops that drive it.
 
 mod bell;
+mod checkup;
 mod clock;
 mod data;
 mod drive;
@@ -12,6 +13,7 @@ mod working_tree;
 mod workspaces;
 
 pub use bell::EmbeddedBell;
+pub use checkup::{Checkup, Complaint, check_up};
 pub use clock::SystemClock;
 pub use data::{Data, DataError};
 pub use drive::{Embedded, EmbeddedConfig, Listening};

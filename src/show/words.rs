@@ -5,6 +5,8 @@ use std::time::Duration;
 use branchline_model::{Build, BuildState, Outcome, RefName, Run, RunState, Timestamp};
 use branchline_web::json;
 
+use crate::embedded::{Checkup, Complaint};
+
 /// A time span as people say it: `0.2 s`, `14 s`, `3 m 05 s`, `2 h 10 m`.
 #[must_use]
 pub fn span(duration: Duration) -> String {
@@ -207,6 +209,36 @@ pub fn unreadable(row: &json::Unreadable) -> String {
         row.why,
         hint("`branchline doctor`, on the controller's machine, says what can be done")
     )
+}
+
+/// What a check-up found, and what to do.
+#[must_use]
+pub fn checkup(checkup: &Checkup, repair: bool) -> String {
+    let mut text = String::new();
+    for Complaint { kind, key, what, remedy, repaired } in &checkup.findings {
+        text.push_str(&format!("{kind} {key}\n  {what}\n"));
+        text.push_str(&match remedy {
+            Some(remedy) if *repaired => format!("  repaired: {remedy}\n"),
+            Some(remedy) => format!("  repair: {remedy}\n"),
+            None => "  nothing can be done about it here\n".to_owned(),
+        });
+    }
+    for note in &checkup.notes {
+        text.push_str(&format!("note: {note}\n"));
+    }
+    let left = checkup.findings.iter().filter(|finding| !finding.repaired).count();
+    let looked = format!("{} rows and {} logs were looked at", checkup.rows, checkup.logs);
+    text.push_str(&match (checkup.findings.len(), left) {
+        (0, _) => format!("{looked}: all is well\n"),
+        (all, 0) => format!("{looked}: {all} findings, all repaired\n"),
+        (all, left) => format!("{looked}: {all} findings, {} repaired\n", all - left),
+    });
+    let can = checkup.findings.iter().any(|finding| !finding.repaired && finding.remedy.is_some());
+    if can && !repair {
+        text.push_str(&hint("stop the controller and run `branchline doctor --repair`"));
+        text.push('\n');
+    }
+    text
 }
 
 /// Milliseconds as people say them.

@@ -12,4 +12,4 @@ mod range;
 mod sqlite;
 
 pub use memory::MemoryStore;
-pub use sqlite::{OpenError, SqliteLook, SqliteStore};
+pub use sqlite::{OpenError, Salvaged, SqliteLook, SqliteStore};

@@ -2,10 +2,13 @@
 
 mod look;
 mod open;
+mod pages;
 mod reader;
+mod salvage;
 mod store;
 mod writer;
 
 pub use look::SqliteLook;
 pub use open::OpenError;
+pub use salvage::Salvaged;
 pub use store::SqliteStore;

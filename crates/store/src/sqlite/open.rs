@@ -154,7 +154,7 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Locks the store for this process, by flock(2) on a file beside it: the kernel lets go of it when the process ends,
 /// however it ends. (SQLite's own locks come and go with each transaction.)
-fn take_lock(path: &Path) -> Result<File, OpenError> {
+pub(super) fn take_lock(path: &Path) -> Result<File, OpenError> {
     let mut name = OsString::from(path);
     name.push(".lock");
     let beside = PathBuf::from(name);
@@ -198,7 +198,7 @@ fn recognise(writer: &Connection, path: &Path) -> Result<bool, OpenError> {
 }
 
 /// Brings the schema to the newest number, in one transaction.
-fn migrate(writer: &mut Connection, path: &Path, fresh: bool) -> Result<(), OpenError> {
+pub(super) fn migrate(writer: &mut Connection, path: &Path, fresh: bool) -> Result<(), OpenError> {
     let explain = |error| explain(path, &error);
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::look;
 use super::open::{OpenError, Opened, open};
 use super::reader::Readers;
+use super::salvage::{Salvaged, salvage};
 use super::writer::{Body, Request, Writer};
 use crate::commit::{self, Step, Write};
 use crate::decode;
@@ -60,6 +61,15 @@ impl SqliteStore {
             writer: Some(thread),
             _lock: lock,
         })
+    }
+
+    /// Saves what can be read of a damaged file into a new one, which takes its place; the damaged one is kept beside it.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// Where the store is in use, or the new file cannot be written; everything is then as it was.
+    pub fn salvage(path: impl AsRef<Path>) -> Result<Salvaged, OpenError> {
+        salvage(path.as_ref())
     }
 
     /// Moves rows to the quarantine, where they are kept and never read. Blocks.
