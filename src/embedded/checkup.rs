@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use branchline_artifacts::FolderArtifacts;
 use branchline_core::doctor::{Ailment, Cure, Examination, Finding};
+use branchline_core::effect;
 use branchline_model::{AttemptId, Row};
 use branchline_ports::{ArtifactError, Artifacts, Clock, Store};
 use branchline_store::{OpenError, SqliteLook, SqliteStore};
@@ -127,7 +128,7 @@ fn check_file(database: &Path, repair: bool, checkup: &mut Checkup) -> anyhow::R
     Ok(repair || SqliteLook::at(database).is_ok_and(|look| look_through(&look).is_ok()))
 }
 
-/// Examines all rows, and applies the cures until nothing is found that has one.
+/// Examines all rows, and applies the cures until nothing is found.
 async fn check_rows(
     database: &Path,
     store: Option<&SqliteStore>,
@@ -136,16 +137,14 @@ async fn check_rows(
     for _ in 0..MOST_PASSES {
         let mut rows = look_through(&SqliteLook::at(database)?)?;
         let findings = std::mem::take(&mut rows.findings);
-        let (curable, rest): (Vec<_>, Vec<_>) =
-            findings.into_iter().partition(|finding| finding.cure != Cure::None);
-        let Some(store) = store.filter(|_| !curable.is_empty()) else {
-            checkup.findings.extend(curable.iter().chain(&rest).map(|finding| of_row(finding, false)));
+        let Some(store) = store.filter(|_| !findings.is_empty()) else {
+            checkup.findings.extend(findings.iter().map(|finding| of_row(finding, false)));
             return Ok(rows);
         };
         // What cannot be read goes first: what else is found may only be its consequence.
         let unreadable = |finding: &Finding| matches!(finding.what, Ailment::Unreadable { .. });
-        let only_unreadable = curable.iter().any(unreadable);
-        for finding in curable.iter().filter(|finding| !only_unreadable || unreadable(finding)) {
+        let only_unreadable = findings.iter().any(unreadable);
+        for finding in findings.iter().filter(|finding| !only_unreadable || unreadable(finding)) {
             apply(store, finding).await?;
             checkup.findings.push(of_row(finding, true));
         }
@@ -156,14 +155,16 @@ async fn check_rows(
 async fn apply(store: &SqliteStore, finding: &Finding) -> anyhow::Result<()> {
     let applied = match &finding.cure {
         Cure::SetAside(keys) => store.set_aside(keys, &finding.what.to_string()).map_err(anyhow::Error::from),
-        Cure::Write(plan) => store.commit_if_unchanged(plan.changes.clone()).await.map_err(Into::into),
-        Cure::None => Ok(()),
+        Cure::Write(plan) => {
+            let changes = effect::changes(plan.clone(), SystemClock.now());
+            store.commit_if_unchanged(changes).await.map_err(Into::into)
+        }
     };
     applied.with_context(|| format!("`{}` could not be repaired", finding.key))
 }
 
 fn of_row(finding: &Finding, repaired: bool) -> Complaint {
-    let remedy = (finding.cure != Cure::None).then(|| finding.what.remedy().to_owned());
+    let remedy = Some(finding.what.remedy().to_owned());
     let (key, what) = (finding.key.to_string(), finding.what.to_string());
     Complaint { kind: "row", key, what, remedy, repaired }
 }

@@ -5,6 +5,7 @@
 mod bad_input;
 mod commands;
 mod crash;
+mod doctor;
 mod examples;
 #[path = "../../crates/checkout/tests/git/fixture.rs"]
 #[expect(dead_code, reason = "the checkout's own tests use the rest")]

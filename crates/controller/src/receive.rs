@@ -57,9 +57,9 @@ impl Controller {
             let known = self.row::<Repository>(keys::repository(&id)).await?;
             let mut plan = Plan::default();
             match known {
-                Some(row) if row.value.url == url => return Ok(id),
+                Some(row) if row.value.url == url && row.value.name == *name => return Ok(id),
                 Some(row) => {
-                    let moved = Repository { url: url.to_owned(), ..row.value };
+                    let moved = Repository { name: name.clone(), url: url.to_owned(), ..row.value };
                     plan.put(moved, Expectation::Unchanged(row.version));
                 }
                 None => {

@@ -32,6 +32,4 @@ pub enum Cure {
     SetAside(Vec<Key>),
     /// These rows are written or removed.
     Write(Plan),
-    /// Nothing can be done here.
-    None,
 }

@@ -97,7 +97,9 @@ async fn saved(path: &Path, expected: &BTreeMap<Key, Row>) -> usize {
 #[test]
 fn a_file_that_is_cut_anywhere_is_no_panic_and_no_wrong_answer() {
     let (bytes, expected) = (filled(), expected());
-    for cut in (0..40).map(|number| scattered(number) % bytes.len()).chain([0, 1, 100, 4_096, bytes.len() - 1]) {
+    for cut in
+        (0..40).map(|number| scattered(number) % bytes.len()).chain([0, 1, 100, 4_096, bytes.len() - 1])
+    {
         let (_folder, path) = place();
         fs::write(&path, &bytes[..cut]).unwrap();
         carry_out(use_it(&path, &expected));

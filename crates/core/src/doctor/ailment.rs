@@ -52,6 +52,8 @@ pub enum Ailment {
     AttemptLost(AttemptId),
     /// The worker of an attempt would not be told of it after a restart.
     NotHeld(AttemptId),
+    /// A lease would never end, whatever becomes of its worker.
+    LeaseEndless(AttemptId),
     /// A worker would be told of an attempt that has ended.
     HeldInVain(AttemptId),
     /// A run's end would never be folded into its build.
@@ -87,6 +89,9 @@ impl fmt::Display for Ailment {
             Self::NotHeld(attempt) => {
                 write!(f, "the attempt {attempt} is under way and its worker would not be told of it")
             }
+            Self::LeaseEndless(attempt) => {
+                write!(f, "nobody looks whether the worker of {attempt} is silent")
+            }
             Self::HeldInVain(attempt) => write!(f, "a worker would be told of {attempt}, which is over"),
             Self::EndNotFolded(run) => write!(f, "the run {run} has ended and its build would not learn it"),
         }
@@ -116,6 +121,7 @@ impl Ailment {
             Self::LaneLost(_) => "enters the lane in the pool's directory again",
             Self::AttemptLost(_) => "makes the attempt's row anew from its run",
             Self::NotHeld(_) => "has its worker told of it again",
+            Self::LeaseEndless(_) => "has it looked at again, after the usual time",
             Self::HeldInVain(_) => "forgets it",
             Self::EndNotFolded(_) => "has it folded in at the next start",
         }

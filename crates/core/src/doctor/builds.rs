@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use branchline_model::{
     Attempt, AttemptId, Build, BuildDefinition, BuildId, BuildProgress, BuildState, BuildStatus, EndReason,
-    EndedRun, Expectation, HeldAttempt, JobDefinition, Key, Outcome, PipelineName, Plan, QueueEntry, Run,
-    RunState, Timestamp, Wants, keys,
+    EndedRun, Expectation, JobDefinition, Key, Outcome, PipelineName, Plan, QueueEntry, Run, RunState,
+    Timestamp, Wants, keys,
 };
 
 use super::examination::{Examination, Parts};
 use super::{Ailment, Cure};
+use crate::lease::{self, Policy};
 use crate::{outcome, queue};
 
 /// Whatever is there: nobody else writes.
@@ -29,7 +30,7 @@ impl Examination {
             return self.find(keys::build(id), Ailment::BuildLost(id.clone()), cure);
         };
         let Some(definition) = &parts.definition else {
-            let cure = Cure::Write(ended_without_definition(build, parts, now));
+            let cure = Cure::Write(self.ended_without_definition(build, parts, now));
             return self.find(keys::build_definition(id), Ailment::DefinitionLost(id.clone()), cure);
         };
         if let Some(deadline) = build.deadline.as_ref().filter(|deadline| !self.is_set(deadline)) {
@@ -73,12 +74,14 @@ impl Examination {
             }
             _ if !self.run_definitions.contains(&run.id) => {
                 let key = keys::run_definition(&run.id);
-                end(&mut plan, run, format!("what it is to do (`{key}`) is lost"), now);
+                self.end(&mut plan, run, format!("what it is to do (`{key}`) is lost"), now);
                 return self.find(key, Ailment::RunDefinitionLost(run.id.clone()), Cure::Write(plan));
             }
             RunState::Blocked | RunState::Held | RunState::Waiting => {}
-            RunState::Queued { place, .. } => {
-                if !self.entries.contains_key(&(run.id.clone(), place.clone())) {
+            RunState::Queued { place, after, .. } => {
+                // One that is tried again takes its place later.
+                let waits = after.as_ref().is_some_and(|last| self.is_set(&lease::retry_deadline(run, last)));
+                if !waits && !self.entries.contains_key(&(run.id.clone(), place.clone())) {
                     let (pool, wants) = (run.pool.clone(), run.wants.clone());
                     let entry = QueueEntry { pool, wants, place: place.clone(), run: run.id.clone() };
                     let key = keys::queue_entry(&entry.lane(), place);
@@ -91,16 +94,26 @@ impl Examination {
                 let id = AttemptId { run: run.id.clone(), number: *attempt };
                 if !self.attempts.contains_key(&id) {
                     let mut plan = Plan::default();
-                    let row =
-                        Attempt { id: id.clone(), worker: worker.clone(), claimed_at: *since, report: None };
+                    let row = Attempt {
+                        id: id.clone(),
+                        worker: worker.clone(),
+                        claimed_at: *since,
+                        report: None,
+                        lost: None,
+                    };
                     plan.put(row, ANY);
                     self.find(keys::attempt(&id), Ailment::AttemptLost(id.clone()), Cure::Write(plan));
                 }
-                if !self.held.contains(&(id.clone(), worker.clone())) {
-                    let key = keys::held_attempt(worker, &id);
-                    plan.put(HeldAttempt { worker: worker.clone(), attempt: id.clone() }, ANY);
-                    self.find(key, Ailment::NotHeld(id), Cure::Write(plan));
-                }
+                let held = self.held.get(&(id.clone(), worker.clone()));
+                let ailment = match held {
+                    None => Ailment::NotHeld(id.clone()),
+                    Some(held) if !self.lease_ends.contains(&keys::lease_end(&lease::end_of(held))) => {
+                        Ailment::LeaseEndless(id.clone())
+                    }
+                    Some(_) => return,
+                };
+                lease::grant(&mut plan, worker, &id, ANY, now, &Policy::default());
+                self.find(keys::held_attempt(worker, &id), ailment, Cure::Write(plan));
             }
         }
     }
@@ -124,6 +137,44 @@ impl Examination {
         plan.put(run, ANY);
         plan
     }
+
+    /// Ends a run that cannot go on, wherever it stands; a worker that has it will find that it counts no more.
+    fn end(&self, plan: &mut Plan, run: &Run, what: String, now: Timestamp) {
+        queue::dequeue(plan, run);
+        let mut began_at = lease::forget(plan, run);
+        if let RunState::Running { since, .. } = &run.state {
+            began_at = Some(*since);
+        }
+        if let RunState::Starting { attempt, worker, .. } | RunState::Running { attempt, worker, .. } =
+            &run.state
+        {
+            let attempt = AttemptId { run: run.id.clone(), number: *attempt };
+            if let Some(held) = self.held.get(&(attempt, worker.clone())) {
+                lease::take(plan, held);
+            }
+        }
+        let ended = Run { state: ended_state(what, began_at, now), ..run.clone() };
+        note_end(plan, &ended);
+        plan.put(ended, ANY);
+    }
+
+    /// Ends a build of which nobody knows what it does: its jobs, and which need which.
+    fn ended_without_definition(&self, build: &Build, parts: &Parts, now: Timestamp) -> Plan {
+        let key = keys::build_definition(&build.id);
+        let what = format!("what the build does (`{key}`) is lost");
+        let mut plan = Plan::default();
+        for run in parts.runs.values().filter(|run| !run.state.has_ended()) {
+            self.end(&mut plan, run, what.clone(), now);
+        }
+        if let Some(deadline) = &build.deadline {
+            plan.delete(keys::deadline(deadline), ANY);
+        }
+        let reason = Some(EndReason::Unreadable { what });
+        let state = BuildState::Ended { outcome: BuildStatus::Errored, reason, at: now };
+        let ended = u32::try_from(parts.runs.len()).unwrap_or(u32::MAX);
+        plan.put(Build { state, ended, deadline: None, ..build.clone() }, ANY);
+        plan
+    }
 }
 
 fn ended_state(what: String, began_at: Option<Timestamp>, now: Timestamp) -> RunState {
@@ -131,46 +182,11 @@ fn ended_state(what: String, began_at: Option<Timestamp>, now: Timestamp) -> Run
     RunState::Ended { outcome: Outcome::Errored, reason, began_at, at: now }
 }
 
-/// Ends a run that cannot go on, wherever it stands; a worker that has it will find that it counts no more.
-fn end(plan: &mut Plan, run: &Run, what: String, now: Timestamp) {
-    queue::dequeue(plan, run);
-    let began_at = match &run.state {
-        RunState::Running { since, .. } => Some(*since),
-        _ => None,
-    };
-    if let RunState::Starting { attempt, worker, .. } | RunState::Running { attempt, worker, .. } = &run.state
-    {
-        let attempt = AttemptId { run: run.id.clone(), number: *attempt };
-        plan.delete(keys::held_attempt(worker, &attempt), ANY);
-    }
-    let ended = Run { state: ended_state(what, began_at, now), ..run.clone() };
-    note_end(plan, &ended);
-    plan.put(ended, ANY);
-}
-
 /// Has a run's end folded into its build.
 fn note_end(plan: &mut Plan, run: &Run) {
     if let RunState::Ended { outcome, .. } = &run.state {
         plan.put(EndedRun { run: run.id.clone(), job: run.job.clone(), outcome: *outcome }, ANY);
     }
-}
-
-/// Ends a build of which nobody knows what it does: its jobs, and which need which.
-fn ended_without_definition(build: &Build, parts: &Parts, now: Timestamp) -> Plan {
-    let key = keys::build_definition(&build.id);
-    let what = format!("what the build does (`{key}`) is lost");
-    let mut plan = Plan::default();
-    for run in parts.runs.values().filter(|run| !run.state.has_ended()) {
-        end(&mut plan, run, what.clone(), now);
-    }
-    if let Some(deadline) = &build.deadline {
-        plan.delete(keys::deadline(deadline), ANY);
-    }
-    let reason = Some(EndReason::Unreadable { what });
-    let state = BuildState::Ended { outcome: BuildStatus::Errored, reason, at: now };
-    let ended = u32::try_from(parts.runs.len()).unwrap_or(u32::MAX);
-    plan.put(Build { state, ended, deadline: None, ..build.clone() }, ANY);
-    plan
 }
 
 /// The build, made anew of its event and its parts; `None` where they do not say enough.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use branchline_model::{
     Attempt, AttemptId, Build, BuildDefinition, BuildId, BuildProgress, Deadline, Event, EventKey, EventKind,
-    EventStatus, Key, LaneId, PoolName, QueueEntry, RefName, Repository, RepositoryId, RepositoryName, Row,
-    Run, RunId, Timestamp, Wants, WorkerId, keys,
+    EventStatus, HeldAttempt, Key, LaneId, PoolName, QueueEntry, RefName, Repository, RepositoryId,
+    RepositoryName, Row, Run, RunId, Timestamp, Wants, WorkerId, keys,
 };
 
 use super::{Ailment, Cure, Finding};
@@ -34,7 +34,8 @@ pub struct Examination {
     pub(super) entries: BTreeMap<(RunId, String), QueueEntry>,
     pub(super) lanes: BTreeSet<LaneId>,
     pub(super) demands: BTreeSet<(PoolName, Wants)>,
-    pub(super) held: BTreeSet<(AttemptId, WorkerId)>,
+    pub(super) held: BTreeMap<(AttemptId, WorkerId), HeldAttempt>,
+    pub(super) lease_ends: BTreeSet<Key>,
 }
 
 /// What belongs to one build.
@@ -80,6 +81,7 @@ impl Examination {
                 }
             }
             Row::RunDefinition(row) => {
+                self.number(&row.0.run.build);
                 let of = &row.0.run.build;
                 self.names.entry(of.repository.clone()).or_insert_with(|| row.0.repository.clone());
                 if self.live.contains_key(of) {
@@ -92,7 +94,10 @@ impl Examination {
                 }
             }
             Row::HeldAttempt(row) => {
-                self.held.insert((row.attempt, row.worker));
+                self.held.insert((row.attempt.clone(), row.worker.clone()), row);
+            }
+            Row::LeaseEnd(row) => {
+                self.lease_ends.insert(keys::lease_end(&row));
             }
             Row::EndedRun(row) => {
                 self.ended_runs.insert(row.run);
@@ -114,7 +119,7 @@ impl Examination {
                 self.pending_events.insert(row.event);
             }
             // Nothing depends on them but what people see, or they depend on nothing.
-            Row::Trouble(_) | Row::AttemptProgress(_) | Row::PendingEffect(_) => {}
+            Row::Trouble(_) | Row::AttemptProgress(_) | Row::PendingEffect(_) | Row::Listening(_) => {}
         }
     }
 
@@ -140,6 +145,7 @@ impl Examination {
             EventStatus::Pending { .. } => self.undecided.push(event),
             EventStatus::Decided { builds, .. } => {
                 for build in builds {
+                    self.number(build);
                     if let Some(parts) = self.live.get_mut(build).filter(|parts| parts.build.is_none()) {
                         parts.cause = Some(event.clone());
                     }

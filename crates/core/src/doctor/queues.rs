@@ -1,12 +1,13 @@
 //! What is shared between builds: repositories, refs, events, queues and what workers hold.
 
 use branchline_model::{
-    Demand, EventKind, Expectation, Lane, PendingEvent, Plan, Ref, Repository, RunState, Standing, Timestamp,
-    keys,
+    Demand, EventKind, Expectation, Lane, PendingEvent, Plan, Ref, Repository, RepositoryName, RunState,
+    Standing, Timestamp, keys,
 };
 
 use super::examination::Examination;
 use super::{Ailment, Cure};
+use crate::lease;
 
 /// Whatever is there: nobody else writes.
 const ANY: Expectation = Expectation::Any;
@@ -23,24 +24,14 @@ impl Examination {
                     self.find(key, what, Cure::Write(plan));
                 }
             } else {
-                let cure = match self.names.get(&id) {
-                    Some(name) => {
-                        let (name, url) = (name.clone(), name.to_string());
-                        let (default_branch, first_seen) = (None, Some(now));
-                        let row = Repository {
-                            id: id.clone(),
-                            name,
-                            url,
-                            default_branch,
-                            first_seen,
-                            builds: number,
-                        };
-                        plan.put(row, ANY);
-                        Cure::Write(plan)
-                    }
-                    None => Cure::None,
-                };
-                self.find(key, Ailment::RepositoryLost(id), cure);
+                // Where nobody knows its name, who serves it again says it: the id, made of the name, stays.
+                let name = self.names.get(&id).cloned();
+                let name = name.unwrap_or_else(|| RepositoryName::new(id.as_str()));
+                let (url, default_branch, first_seen) = (name.to_string(), None, Some(now));
+                let row =
+                    Repository { id: id.clone(), name, url, default_branch, first_seen, builds: number };
+                plan.put(row, ANY);
+                self.find(key, Ailment::RepositoryLost(id), Cure::Write(plan));
             }
         }
         for ((repository, name), event) in std::mem::take(&mut self.moves) {
@@ -91,9 +82,13 @@ impl Examination {
                 self.find(keys::lane(&lane), Ailment::LaneLost(lane), Cure::Write(plan));
             }
         }
-        for (attempt, worker) in std::mem::take(&mut self.held) {
+        for (attempt, worker) in std::mem::take(&mut self.held).into_keys() {
             let run = self.live.get(&attempt.run.build).and_then(|parts| parts.runs.get(&attempt.run));
-            if run.and_then(|run| run.state.attempt()) != Some(attempt.number) {
+            let counts = run.is_some_and(|run| {
+                run.state.attempt() == Some(attempt.number)
+                    || lease::may_come_back(run, &worker, attempt.number)
+            });
+            if !counts {
                 let mut plan = Plan::default();
                 let key = keys::held_attempt(&worker, &attempt);
                 plan.delete(key.clone(), ANY);

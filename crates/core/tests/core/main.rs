@@ -4,6 +4,7 @@
 
 mod absence;
 mod decisions;
+mod doctor;
 mod leases;
 mod queueing;
 mod whatever_happens;

@@ -309,6 +309,16 @@ impl World {
 
     pub fn end_as(&mut self, job: &str, number: u32, who: &str, outcome: Outcome) -> Result<(), String> {
         let run = self.all::<Run>().into_iter().rfind(|row| row.value.job.as_str() == job).unwrap();
+        self.end_run(&run, number, who, outcome)
+    }
+
+    fn end_run(
+        &mut self,
+        run: &Versioned<Run>,
+        number: u32,
+        who: &str,
+        outcome: Outcome,
+    ) -> Result<(), String> {
         let id = AttemptId { run: run.value.id.clone(), number };
         let said = Attempt {
             id: id.clone(),
@@ -334,7 +344,7 @@ impl World {
         let worker = WorkerId::new(who);
         let definition = self.row::<RunDefinitionRow>(&keys::run_definition(&run.value.id)).unwrap().value.0;
         let finishing = attempt::Finishing {
-            run: &run,
+            run,
             attempt: &row,
             held: held.as_ref(),
             definition: Some(&definition),
@@ -360,7 +370,12 @@ impl World {
             let ended: Vec<_> = all.iter().filter(|row| row.value.run.build == id).cloned().collect();
             let build = self.row::<Build>(&keys::build(&id)).unwrap();
             let progress = self.row::<BuildProgress>(&keys::build_progress(&id)).unwrap();
-            let definition = self.row::<BuildDefinition>(&keys::build_definition(&id)).unwrap().value;
+            let Some(definition) = self.row::<BuildDefinition>(&keys::build_definition(&id)) else {
+                // Nothing is left to advance.
+                ended.iter().for_each(|row| self.lose(&keys::ended_run(&row.value.run)));
+                continue;
+            };
+            let definition = definition.value;
             let snapshot = advance::Snapshot {
                 build: &build,
                 progress: &progress,
@@ -409,6 +424,37 @@ impl World {
     /// How many workers are to be told to stop something.
     pub fn stops(&self) -> usize {
         self.all::<PendingEffect>().len()
+    }
+
+    /// Every row there is.
+    pub fn every(&self) -> Vec<Row> {
+        self.rows.values().map(|row| row.value.clone()).collect()
+    }
+
+    /// A row is gone, as no plan has it.
+    pub fn lose(&mut self, key: &Key) {
+        self.rows.remove(key);
+    }
+
+    /// Decides every event that waits.
+    pub fn decide_all(&mut self) {
+        self.resolve();
+    }
+
+    pub fn status_if_there(&self, number: u64) -> Option<BuildStatus> {
+        Some(self.row::<Build>(&keys::build(&self.build_id(number)))?.value.state.status())
+    }
+
+    /// Whatever a worker has or can be given passes.
+    pub fn finish_everything(&mut self) {
+        for _ in 0..100 {
+            while !self.claim_next().is_empty() {}
+            let held = self.all::<Run>().into_iter().find(|row| row.value.state.attempt().is_some());
+            let Some(run) = held else { return };
+            let number = run.value.state.attempt().unwrap();
+            self.end_run(&run, number, "worker", Outcome::Passed).unwrap();
+        }
+        panic!("it never ends");
     }
 
     /// Rows that must be gone once all builds have ended.
