@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use branchline_model::{AttemptId, BuildId, EventKey, LaneId, RefName, RepositoryId, RunId};
+use branchline_model::{AttemptId, BuildId, EffectKey, EventKey, LaneId, RefName, RepositoryId, RunId};
 
 /// What is wrong with a row, or with what refers to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Ailment {
         /// Which.
         name: RefName,
     },
+    /// An effect is to be performed and nobody would.
+    EffectNotDue(EffectKey),
     /// An event waits for its decision and is not among those that are looked through.
     EventNotPending(EventKey),
     /// Parts of a build are there, and the build is not.
@@ -73,6 +75,9 @@ impl fmt::Display for Ailment {
             Self::RefBehind { repository, name } => {
                 write!(f, "of {name} in {repository} fewer moves are noted than became events")
             }
+            Self::EffectNotDue(effect) => {
+                write!(f, "the effect {effect} is to be performed and nobody would")
+            }
             Self::EventNotPending(event) => write!(f, "the event {event} is not decided and nobody would"),
             Self::BuildLost(build) => write!(f, "parts of build {build} are there, and the build is missing"),
             Self::DefinitionLost(build) => write!(f, "what build {build} does is missing: it can never end"),
@@ -107,6 +112,7 @@ impl Ailment {
             Self::RepositoryLost(_) => "makes the repository's row anew from its builds",
             Self::RepositoryBehind { .. } => "counts its builds anew",
             Self::RefBehind { .. } => "takes the ref's last move from its events",
+            Self::EffectNotDue(_) => "has it performed at the next start",
             Self::EventNotPending(_) => "has it decided at the next start",
             Self::BuildLost(_) => {
                 "makes the build anew from its event and its parts, or moves them to the quarantine"

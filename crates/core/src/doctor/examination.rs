@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use branchline_model::{
-    Attempt, AttemptId, Build, BuildDefinition, BuildId, BuildProgress, Deadline, Event, EventKey, EventKind,
-    EventStatus, HeldAttempt, Key, LaneId, PoolName, QueueEntry, RefName, Repository, RepositoryId,
-    RepositoryName, Row, Run, RunId, Timestamp, Wants, WorkerId, keys,
+    Attempt, AttemptId, Build, BuildDefinition, BuildId, BuildProgress, Deadline, EffectKey, Event, EventKey,
+    EventKind, EventStatus, HeldAttempt, Key, LaneId, PoolName, QueueEntry, RefName, Repository,
+    RepositoryId, RepositoryName, Row, Run, RunId, Timestamp, Wants, WorkerId, keys,
 };
 
 use super::{Ailment, Cure, Finding};
@@ -27,6 +27,9 @@ pub struct Examination {
     /// Builds that have not ended, and those whose row is missing.
     pub(super) live: BTreeMap<BuildId, Parts>,
     ended: BTreeMap<RepositoryId, BTreeSet<u64>>,
+    /// Each with the time before which it is not performed.
+    pub(super) effects: BTreeMap<EffectKey, Timestamp>,
+    pub(super) due_effects: BTreeSet<(EffectKey, Timestamp)>,
     pub(super) deadlines: BTreeSet<Key>,
     pub(super) run_definitions: BTreeSet<RunId>,
     pub(super) attempts: BTreeMap<AttemptId, Attempt>,
@@ -114,12 +117,18 @@ impl Examination {
             Row::Deadline(row) => {
                 self.deadlines.insert(keys::deadline(&row));
             }
+            Row::PendingEffect(row) => {
+                self.effects.insert(row.effect.key(), row.next_try);
+            }
+            Row::DueEffect(row) => {
+                self.due_effects.insert((row.effect, row.at));
+            }
             Row::Event(row) => self.see_event(row),
             Row::PendingEvent(row) => {
                 self.pending_events.insert(row.event);
             }
             // Nothing depends on them but what people see, or they depend on nothing.
-            Row::Trouble(_) | Row::AttemptProgress(_) | Row::PendingEffect(_) | Row::Listening(_) => {}
+            Row::Trouble(_) | Row::AttemptProgress(_) | Row::DeadEffect(_) | Row::Listening(_) => {}
         }
     }
 

@@ -1,8 +1,8 @@
 //! What is shared between builds: repositories, refs, events, queues and what workers hold.
 
 use branchline_model::{
-    Demand, EventKind, Expectation, Lane, PendingEvent, Plan, Ref, Repository, RepositoryName, RunState,
-    Standing, Timestamp, keys,
+    Demand, DueEffect, EventKind, Expectation, Lane, PendingEvent, Plan, Ref, Repository, RepositoryName,
+    RunState, Standing, Timestamp, keys,
 };
 
 use super::examination::Examination;
@@ -45,6 +45,14 @@ impl Examination {
             plan.put(row, ANY);
             let key = keys::reference(&repository, &name);
             self.find(key, Ailment::RefBehind { repository, name }, Cure::Write(plan));
+        }
+        for (effect, at) in std::mem::take(&mut self.effects) {
+            let last = (effect.clone(), Timestamp(i64::MAX));
+            if self.due_effects.range((effect.clone(), at)..=last).next().is_none() {
+                let mut plan = Plan::default();
+                plan.put(DueEffect { at, effect: effect.clone() }, ANY);
+                self.find(keys::pending_effect(&effect), Ailment::EffectNotDue(effect), Cure::Write(plan));
+            }
         }
         for event in std::mem::take(&mut self.undecided) {
             if self.pending_events.contains(&event.key) {

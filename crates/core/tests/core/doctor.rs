@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use branchline_core::doctor::{Ailment, Cure, Examination, Finding};
-use branchline_model::{BuildStatus, Key, Outcome, Row, Timestamp, UnreadableRow};
+use branchline_model::{BuildStatus, Key, Outcome, Row, Stop, Timestamp, UnreadableRow};
 
 use crate::world::World;
 
@@ -133,4 +133,16 @@ fn every_ailment_has_words_and_a_remedy() {
         "RunLost",
     ];
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn an_effect_that_nobody_would_perform_is_due_again() {
+    let mut world = busy();
+    world.stop_build(2, &Stop::BuildTimedOut);
+    let due = world.every().into_iter().find(|row| matches!(row, Row::DueEffect(_))).unwrap().key();
+    world.lose(&due);
+    let found = examined(&world, None);
+    assert!(matches!(&found[..], [Finding { what: Ailment::EffectNotDue(_), .. }]), "{found:?}");
+    cure(&mut world, &due);
+    assert!(world.every().iter().any(|row| row.key() == due));
 }
