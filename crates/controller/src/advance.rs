@@ -13,8 +13,9 @@ use crate::tick::{Failure, Part};
 use crate::until::Until;
 use crate::{Controller, ControllerError};
 
-/// So many ends are folded in with one commit.
-const ENDS_AT_ONCE: usize = 256;
+/// So many ends are folded in with one commit: with the build's own rows and a few jobs that go on, they fit into
+/// one transaction of a hundred rows, where a store has such a bound.
+const ENDS_AT_ONCE: usize = 80;
 
 impl Controller {
     /// The builds that have runs to fold in: all of them, so that one that cannot be advanced hides no other.
