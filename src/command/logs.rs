@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use branchline_web::json;
@@ -9,7 +10,10 @@ use branchline_web::json;
 use super::named;
 use crate::cli;
 use crate::client::Client;
-use crate::show::print;
+use crate::show::{print, words};
+
+/// How often it is looked whether another attempt was begun.
+const LOOK_FOR_NEXT: Duration = Duration::from_millis(500);
 
 /// Copies the log to standard output, byte for byte.
 pub async fn logs(arguments: &cli::Logs) -> anyhow::Result<ExitCode> {
@@ -20,7 +24,7 @@ pub async fn logs(arguments: &cli::Logs) -> anyhow::Result<ExitCode> {
         // What is known of the run itself; its log is no JSON.
         return print(&format!("{:#}\n", client.get(&path).await?));
     }
-    let attempt = arguments.attempt.map(|number| format!("&attempt={number}")).unwrap_or_default();
+    let mut attempt = arguments.attempt.map(|number| format!("&attempt={number}")).unwrap_or_default();
     let mut offset = arguments.offset;
     loop {
         let query = format!("{path}/log?offset={offset}&follow={}{attempt}", arguments.follow);
@@ -29,6 +33,8 @@ pub async fn logs(arguments: &cli::Logs) -> anyhow::Result<ExitCode> {
             |name: &str| -> Option<String> { Some(response.headers().get(name)?.to_str().ok()?.to_owned()) };
         let length: Option<u64> = header("branchline-log-length").and_then(|text| text.parse().ok());
         let closed = header("branchline-log-closed").is_some_and(|text| text == "true");
+        // There was none when the answer began: then it is the first one's.
+        let number = header("branchline-log-attempt").and_then(|text| text.parse().ok()).unwrap_or(1);
         let mut output = std::io::stdout().lock();
         let mut copied = 0u64;
         while let Some(bytes) = response.chunk().await.context("the log broke off")? {
@@ -49,17 +55,23 @@ pub async fn logs(arguments: &cli::Logs) -> anyhow::Result<ExitCode> {
                 _ => return Ok(ExitCode::SUCCESS),
             }
         }
-        if closed {
-            return Ok(ExitCode::SUCCESS);
-        }
-        // The stream ends with the log, or when the controller does: then it goes on from here. A log is closed before its
-        // run's end is written, so the run may not have ended yet: the next answer says that the log is closed.
+        // The stream ends with the log, or when the controller does: then it goes on from here. A log is closed before it is
+        // written whether its run has ended or is tried again.
         let details: json::RunDetails = serde_json::from_value(client.get(&path).await?)?;
-        if details.run.ended || copied == 0 {
-            if !details.run.ended {
-                bail!("the log broke off before its run has ended; say --offset {offset} to go on");
-            }
+        let run = &details.run;
+        if run.attempts > 0 {
+            attempt = format!("&attempt={number}");
+        }
+        if arguments.attempt.is_none() && number < run.attempts {
+            crate::say(&words::next_attempt(number + 1));
+            offset = 0;
+            attempt = format!("&attempt={}", number + 1);
+        } else if run.ended || number < run.attempts || (arguments.attempt.is_some() && closed) {
             return Ok(ExitCode::SUCCESS);
+        } else if closed || run.again.is_some() {
+            tokio::time::sleep(LOOK_FOR_NEXT).await;
+        } else if copied == 0 {
+            bail!("the log broke off before its run has ended; say --offset {offset} to go on");
         }
     }
 }

@@ -163,6 +163,12 @@ pub const DEMO_AS_EXPECTED: &str = "All of it as it was to be: one passed, one f
 /// What the demonstration says in the end.
 pub const DEMO_NOT_AS_EXPECTED: &str = "Not as it was to be: one was to pass, one to fail, one to be invalid";
 
+/// What is said between the logs of two attempts.
+#[must_use]
+pub fn next_attempt(number: u32) -> String {
+    format!("Attempt {number}:")
+}
+
 /// The head of the table of builds.
 pub const BUILDS_COLUMNS: [&str; 7] = ["BUILD", "PIPELINE", "STATE", "REF", "COMMIT", "TIME", "SUBJECT"];
 

@@ -1,5 +1,7 @@
 //! Attempts: a run is tried again where its job says so, and not because its controller was away.
 
+use std::io::{BufRead, BufReader};
+
 use branchline_model::{Expectation, HeldAttempt, LeaseEnd, Listening, Plan, Row, Timestamp, keys};
 use branchline_ports::{Page, Store};
 use branchline_store::SqliteStore;
@@ -35,6 +37,30 @@ fn a_job_that_asks_for_it_is_tried_again_and_every_attempt_is_shown_with_its_log
     let shown = controller.command(&["build", "1"]);
     assert!(shown.stdout.contains("(attempt 2)"), "{}", shown.stdout);
     assert!(controller.command(&["logs", "1/flaky"]).stdout.contains("in attempt 2"));
+}
+
+#[test]
+fn a_log_that_is_followed_goes_on_with_the_next_attempt() {
+    let files = tempfile::tempdir().unwrap();
+    let wait = format!("until [ -e {}/go ]; do sleep 0.01; done", files.path().display());
+    let pipeline = TWICE.replace("|| exit 75", &format!("|| {{ {wait}; exit 75; }}"));
+    let repository = Repository::with(&[("ci", &pipeline)]);
+    let controller = Controller::of(&[repository.path()]).start();
+    controller.build(1);
+    let mut follow = branchline();
+    follow
+        .args(["logs", "1/flaky", "-f", "--data"])
+        .arg(controller.data())
+        .stdout(std::process::Stdio::piped());
+    let mut following = follow.spawn().unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line == "in attempt 1"));
+    std::fs::write(files.path().join("go"), "").unwrap();
+    assert!(lines.any(|line| line == "in attempt 2"));
+    assert_eq!(lines.count(), 0);
+    assert!(following.wait().unwrap().success());
+    let first = controller.command(&["logs", "1/flaky", "-f", "--attempt", "1"]);
+    assert!(first.stdout.contains("in attempt 1\n") && !first.stdout.contains("in attempt 2\n"));
 }
 
 #[test]

@@ -208,3 +208,33 @@ pub(crate) fn forget(plan: &mut Plan, run: &Run) -> Option<Timestamp> {
     }
     last.began_at
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp(seconds * 1_000)
+    }
+
+    #[test]
+    fn a_controller_listens_without_a_gap_while_it_looks_each_minute_even_where_one_look_is_late() {
+        let policy = Policy::default();
+        let mut listening = listen(None, at(0), &policy).unwrap_or(Listening { since: at(-1), at: at(-1) });
+        for seconds in [1, 30, 60, 120, 235, 300] {
+            listening = listen(Some(&listening), at(seconds), &policy).unwrap_or(listening);
+        }
+        assert_eq!(listening, Listening { since: at(0), at: at(300) });
+    }
+
+    #[test]
+    fn a_gap_or_a_clock_that_was_set_begins_it_anew_and_a_clock_that_is_a_little_off_does_not() {
+        let policy = Policy::default();
+        let before = Listening { since: at(0), at: at(1_000) };
+        for seconds in [1_121, 90_000, 900, -5] {
+            let anew = Listening { since: at(seconds), at: at(seconds) };
+            assert_eq!(listen(Some(&before), at(seconds), &policy), Some(anew));
+        }
+        assert_eq!(listen(Some(&before), at(990), &policy), None);
+    }
+}

@@ -154,3 +154,48 @@ pub fn take_place(run: &Versioned<Run>, deadline: &Deadline) -> Plan {
     }
     plan
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lost() -> EndReason {
+        EndReason::WorkerLost { worker: WorkerId::new("w"), silent_seconds: 180 }
+    }
+
+    fn failed(exit: i32) -> EndReason {
+        EndReason::StepFailed { step: "make".to_owned(), exit }
+    }
+
+    #[test]
+    fn each_attempt_waits_twice_as_long_as_the_one_before_and_never_longer_than_ten_minutes() {
+        let retry = Retry { attempts: 100, ..Retry::default() };
+        let waits: Vec<u64> = [1, 2, 3, 4, 7, 8, 9, 40, 99]
+            .map(|attempts| backoff(&retry, attempts, &lost(), true).unwrap_or_default().as_secs())
+            .into();
+        assert_eq!(waits, [5, 10, 20, 40, 320, 600, 600, 600, 600]);
+        assert_eq!(backoff(&retry, 100, &lost(), true), None);
+    }
+
+    #[test]
+    fn an_exit_code_is_named_alone_or_with_all_others() {
+        let on = |on| Retry { attempts: 2, on: vec![on], ..Retry::default() };
+        assert!(backoff(&on(RetryOn::Exit(75)), 1, &failed(75), true).is_some());
+        assert!(backoff(&on(RetryOn::Exit(75)), 1, &failed(1), true).is_none());
+        assert!(backoff(&on(RetryOn::StepFailed), 1, &failed(1), true).is_some());
+        assert!(backoff(&on(RetryOn::StepFailed), 1, &lost(), true).is_none());
+        assert!(backoff(&on(RetryOn::WorkerLost), 1, &failed(1), true).is_none());
+    }
+
+    #[test]
+    fn what_must_not_begin_twice_is_tried_again_only_where_it_is_known_how_far_it_came() {
+        let retry = Retry {
+            on: vec![RetryOn::WorkerLost, RetryOn::StepFailed],
+            repeatable: false,
+            ..Retry::default()
+        };
+        assert!(backoff(&retry, 1, &lost(), true).is_none());
+        assert!(backoff(&retry, 1, &lost(), false).is_some(), "nothing had begun");
+        assert!(backoff(&retry, 1, &failed(1), true).is_some(), "somebody asked for it, and it has ended");
+    }
+}

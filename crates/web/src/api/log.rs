@@ -116,6 +116,8 @@ pub(crate) async fn is_over(app: &App, attempt: &AttemptId) -> Result<bool, Fail
     let view = app.controller.run(&attempt.run).await?.ok_or_else(|| Failure::no_run(&attempt.run))?;
     Ok(match view.run.state {
         RunState::Ended { .. } => true,
+        // It was lost, and may come back.
+        RunState::Queued { after: Some(last), .. } if last.may_come_back() => last.number != attempt.number,
         _ => view.run.state.attempt() != Some(attempt.number),
     })
 }

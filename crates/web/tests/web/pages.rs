@@ -1,8 +1,9 @@
 //! What a person reads.
 
 use axum::http::StatusCode;
+use branchline_ports::WorkerProtocol;
 
-use crate::site::{HELLO, Site};
+use crate::site::{HELLO, NOW, Site};
 
 const WRONG: &str = "on: {push: {}}\njobs: {a: {steps: [x], neds: []}}\n";
 
@@ -147,4 +148,38 @@ async fn files_are_kept_for_ever_under_names_that_change_with_their_content() {
         );
         assert_eq!(site.get(&path.replace('-', "-0")).await.status, StatusCode::NOT_FOUND);
     }
+}
+
+#[tokio::test]
+async fn a_worker_that_falls_silent_and_is_lost_is_shown_to_be_so() {
+    let site = site().await;
+    let lease = site.begin().await;
+    let seconds = |seconds| site.clock.step(std::time::Duration::from_secs(seconds));
+    let said = async || text(&site.get(&site.path("/builds/1/runs/1")).await.body);
+    let run = async || site.get(&site.api("/builds/1/runs/1")).await.json()["run"].clone();
+    seconds(40);
+    assert!(!said().await.contains("silent") && run().await["silent_since"].is_null());
+    seconds(10);
+    assert!(said().await.contains("its worker has been silent for 50 s"), "{}", said().await);
+    assert_eq!(run().await["silent_since"], NOW.to_string());
+    site.controller.heartbeat(&lease.worker, std::slice::from_ref(&lease)).await.unwrap();
+    assert!(!said().await.contains("silent"));
+    for _ in 0..7 {
+        seconds(30);
+        site.controller.tick().await.unwrap();
+    }
+    let lost = said().await;
+    assert!(lost.contains("tried again: in attempt 1, its worker here was lost"), "{lost}");
+    let again = run().await;
+    assert_eq!(
+        (&again["status"], &again["again"]["reason"]["code"]),
+        (&"queued".into(), &"worker_lost".into())
+    );
+    let build = text(&site.get(&site.path("/builds/1")).await.body);
+    assert!(build.contains("tried again: in attempt 1"), "{build}");
+    seconds(30);
+    site.controller.tick().await.unwrap();
+    site.begin().await;
+    let second = said().await;
+    assert!(second.contains("Attempt 1: lost Attempt 2"), "{second}");
 }
