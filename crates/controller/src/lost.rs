@@ -10,6 +10,8 @@ use branchline_model::{
 use branchline_ports::{Order, Page, Ring, StoreError};
 
 use crate::commit::{MOST_TRIES, Outcome};
+use crate::tick::{Failure, Part};
+use crate::until::Until;
 use crate::{Controller, ControllerError};
 
 /// So many ends of leases are read in one go.
@@ -26,48 +28,64 @@ impl Controller {
 
     /// Looks at every lease whose end has come; answers how many ended or got a later end.
     pub async fn pass_leases(&self) -> Result<usize, ControllerError> {
+        let mut failures = Vec::new();
+        let passed = self.pass_leases_until(Until::done(), &mut failures).await?;
+        failures.into_iter().next().map_or(Ok(passed), |failure| Err(failure.why))
+    }
+
+    pub(crate) async fn pass_leases_until(
+        &self,
+        until: Until,
+        failures: &mut Vec<Failure>,
+    ) -> Result<usize, ControllerError> {
         let newest = Page { order: Order::Descending, ..Page::of(keys::LEASE_ENDS, 1) };
         let Some(newest) = self.page::<LeaseEnd>(&newest).await?.pop() else { return Ok(0) };
         let now = self.clock.now();
         let listening = self.listen(now).await?;
-        let mut done = self.pass_ends(None, Some(Timestamp(now.0 + 1).sortable()), &listening).await?;
+        let due =
+            Page { until: Some(Timestamp(now.0 + 1).sortable()), ..Page::of(keys::LEASE_ENDS, ENDS_AT_ONCE) };
+        let mut passed = self.pass_ends(due, &listening, until, failures).await?;
         let latest = now.after(self.leases.lost_after);
         if newest.value.at > latest {
             // The clock was set back: what would be looked at too late is looked at now.
-            done += self.pass_ends(Some(Timestamp(latest.0 + 1).sortable()), None, &listening).await?;
+            let late = Page {
+                after: Some(Timestamp(latest.0 + 1).sortable()),
+                ..Page::of(keys::LEASE_ENDS, ENDS_AT_ONCE)
+            };
+            passed += self.pass_ends(late, &listening, until, failures).await?;
         }
-        Ok(done)
+        Ok(passed)
     }
 
     async fn pass_ends(
         &self,
-        mut after: Option<String>,
-        until: Option<String>,
+        mut page: Page,
         listening: &Listening,
+        until: Until,
+        failures: &mut Vec<Failure>,
     ) -> Result<usize, ControllerError> {
-        let (mut done, mut failure) = (0, None);
+        let mut passed = 0;
         loop {
-            let page = Page {
-                after: after.clone(),
-                until: until.clone(),
-                ..Page::of(keys::LEASE_ENDS, ENDS_AT_ONCE)
-            };
             let ends = self.page::<LeaseEnd>(&page).await?;
             let more = ends.len() == ENDS_AT_ONCE;
-            after = ends.last().map(|end| keys::lease_end(&end.value).sort);
+            page.after = ends.last().map(|end| keys::lease_end(&end.value).sort).or(page.after);
             for end in ends {
+                if until.is_over(self) {
+                    return Ok(passed);
+                }
                 match self.pass_end(&end, listening).await {
-                    Ok(changed) => done += usize::from(changed),
+                    Ok(changed) => passed += usize::from(changed),
                     // Whether it is still held cannot be known: it is looked at again.
-                    Err(error) if error.is_unreadable() => {}
-                    Err(error) => {
-                        tracing::warn!(attempt = %end.value.attempt, %error, "a lease could not be looked at");
-                        failure = Some(error);
+                    Err(why) if why.is_unreadable() => {}
+                    Err(why) => {
+                        let what = end.value.attempt.to_string();
+                        tracing::warn!(attempt = what, error = %why, "a lease could not be looked at");
+                        failures.push(Failure { part: Part::Leases, what, why });
                     }
                 }
             }
             if !more {
-                return failure.map_or(Ok(done), Err);
+                return Ok(passed);
             }
         }
     }

@@ -109,7 +109,7 @@ impl Controller {
     async fn tick_part(&self, part: Part, until: Until, ticked: &mut Ticked) -> Result<(), ControllerError> {
         let failures = &mut ticked.failures;
         match part {
-            Part::Leases => ticked.leases += self.pass_leases().await?,
+            Part::Leases => ticked.leases += self.pass_leases_until(until, failures).await?,
             Part::Deadlines => ticked.deadlines += self.pass_deadlines_until(until, failures).await?,
             Part::Builds => ticked.builds += self.advance_until(until, failures).await?,
             Part::Effects => ticked.effects += self.perform_until(until).await?,

@@ -166,7 +166,7 @@ async fn a_worker_that_falls_silent_and_is_lost_is_shown_to_be_so() {
     assert!(!said().await.contains("silent"));
     for _ in 0..7 {
         seconds(30);
-        site.controller.tick().await.unwrap();
+        site.controller.tick(std::time::Duration::from_secs(60)).await;
     }
     let lost = said().await;
     assert!(lost.contains("tried again: in attempt 1, its worker here was lost"), "{lost}");
@@ -178,7 +178,7 @@ async fn a_worker_that_falls_silent_and_is_lost_is_shown_to_be_so() {
     let build = text(&site.get(&site.path("/builds/1")).await.body);
     assert!(build.contains("tried again: in attempt 1"), "{build}");
     seconds(30);
-    site.controller.tick().await.unwrap();
+    site.controller.tick(std::time::Duration::from_secs(60)).await;
     site.begin().await;
     let second = said().await;
     assert!(second.contains("Attempt 1: lost Attempt 2"), "{second}");
