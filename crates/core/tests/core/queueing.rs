@@ -1,7 +1,7 @@
 //! The queue under any interleaving: several who queue, claim and take out, each reading at one moment and committing at
 //! another, on what they read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use branchline_core::lease::Policy;
 use branchline_core::{claim, queue};
@@ -175,7 +175,7 @@ impl Work {
             Begun::Queue(run, found) => {
                 let state = queue::enqueue(&mut plan, &run, self.now);
                 plan.put(Run { state, ..run }, Expectation::Absent);
-                assert_eq!(queue::lanes(&plan).into_iter().collect::<Vec<_>>(), [found.lane.clone()]);
+                assert_eq!(queue::lanes(&plan), BTreeSet::from([found.lane.clone()]));
                 queue::open(&mut plan, &[found], self.now);
                 self.queued += usize::from(self.table.commit(plan));
             }
