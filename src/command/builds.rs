@@ -15,6 +15,10 @@ pub async fn builds(arguments: &cli::Builds) -> anyhow::Result<ExitCode> {
     let answer = client.get(&format!("repositories/{id}/builds?limit={}", arguments.limit)).await?;
     let repository: json::Repository =
         serde_json::from_value(client.get(&format!("repositories/{id}")).await?)?;
+    let health: json::Health = serde_json::from_value(client.get("health").await?)?;
+    for shortage in &health.shortages {
+        crate::say(&words::shortage(shortage));
+    }
     if let Some(trouble) = &repository.trouble {
         crate::say(&words::trouble(trouble));
     }

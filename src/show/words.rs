@@ -206,6 +206,13 @@ pub fn trouble(trouble: &json::Trouble) -> String {
     format!("Since {} its refs cannot be looked at: {}", trouble.since, trouble.why)
 }
 
+/// Something that cannot be written to now.
+#[must_use]
+pub fn shortage(shortage: &json::Shortage) -> String {
+    let json::Shortage { place, since, why } = shortage;
+    format!("Since {since} the {place} cannot be written to: {why}")
+}
+
 /// Something stored that cannot be read.
 #[must_use]
 pub fn unreadable(row: &json::Unreadable) -> String {

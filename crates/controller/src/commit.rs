@@ -6,7 +6,7 @@ use branchline_core::transition::Forbidden;
 use branchline_model::Plan;
 use branchline_ports::{CommitError, Ring, StoreError};
 
-use crate::Controller;
+use crate::{Controller, Place};
 
 /// So often is a decision made anew because something changed meanwhile.
 pub(crate) const MOST_TRIES: usize = 32;
@@ -55,6 +55,7 @@ impl Controller {
         let has_effects = !plan.effects.is_empty();
         match self.store.commit_if_unchanged(effect::changes(plan, self.clock.now())).await {
             Ok(()) => {
+                self.shortages.is_over(Place::Store);
                 if has_effects {
                     self.bell.ring(Ring::Effects);
                 }
@@ -67,7 +68,12 @@ impl Controller {
                 tracing::debug!(%key, "changed meanwhile: deciding again");
                 Ok(Outcome::Again)
             }
-            Err(CommitError::Store(error)) => Err(error),
+            Err(CommitError::Store(error)) => {
+                if let StoreError::Unavailable { why } = &error {
+                    self.shortages.note(Place::Store, why, self.clock.now());
+                }
+                Err(error)
+            }
         }
     }
 }

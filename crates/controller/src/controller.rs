@@ -10,6 +10,7 @@ use branchline_model::{Key, Row, UnreadableRow, Versioned};
 use branchline_ports::{Artifacts, Bell, Checkout, Clock, Launcher, Page, Store, StoreError};
 
 use crate::hints::ClaimHints;
+use crate::shortage::Shortages;
 
 /// The ports, joined. Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +24,7 @@ pub struct Controller {
     pub(crate) page_address: Option<Arc<str>>,
     /// The rows that were said to be unreadable, so that each is said once.
     pub(crate) complained: Arc<Mutex<BTreeSet<Key>>>,
+    pub(crate) shortages: Arc<Shortages>,
     pub(crate) hints: Arc<ClaimHints>,
     pub(crate) leases: lease::Policy,
 }
@@ -54,9 +56,22 @@ impl Controller {
     pub fn new(ports: Ports) -> Self {
         let Ports { store, artifacts, checkout, launcher, bell, clock, page_address } = ports;
         let (page_address, complained) = (page_address.map(Into::into), Arc::default());
+        let shortages = Arc::default();
         let hints = Arc::new(ClaimHints::new(clock.now()));
         let leases = lease::Policy::default();
-        Self { store, artifacts, checkout, launcher, bell, clock, page_address, complained, hints, leases }
+        Self {
+            store,
+            artifacts,
+            checkout,
+            launcher,
+            bell,
+            clock,
+            page_address,
+            complained,
+            shortages,
+            hints,
+            leases,
+        }
     }
 
     /// With other times for its leases.

@@ -11,7 +11,7 @@ use branchline_ports::{
 };
 
 use crate::commit::{MOST_TRIES, Outcome};
-use crate::{Controller, ControllerError};
+use crate::{Controller, ControllerError, Place};
 
 /// No worker holds more attempts than are read at once.
 const MOST_HELD: usize = 100_000;
@@ -204,7 +204,10 @@ impl WorkerProtocol for Controller {
         times: &[LineTime],
     ) -> Result<u64, ProtocolError> {
         let stored = match self.artifacts.append_log(&lease.attempt, offset, bytes, times).await {
-            Ok(stored) => stored,
+            Ok(stored) => {
+                self.shortages.is_over(Place::Logs);
+                stored
+            }
             // Closed by a `finish` whose answer was lost: what is there is there.
             Err(ArtifactError::Closed { attempt }) => {
                 let log = self.artifacts.log_length(&attempt).await.map_err(Self::artifact)?;
@@ -213,7 +216,12 @@ impl WorkerProtocol for Controller {
                 }
                 log.bytes
             }
-            Err(error) => return Err(Self::artifact(error)),
+            Err(error) => {
+                if let ArtifactError::Unavailable { why, .. } = &error {
+                    self.shortages.note(Place::Logs, why, self.clock.now());
+                }
+                return Err(Self::artifact(error));
+            }
         };
         self.bell.ring(Ring::LogGrew(lease.attempt.clone()));
         Ok(stored)

@@ -5,6 +5,7 @@ pub(crate) mod builds;
 mod convert;
 pub(crate) mod effects;
 pub(crate) mod events;
+pub(crate) mod health;
 pub mod json;
 pub(crate) mod log;
 pub(crate) mod repositories;

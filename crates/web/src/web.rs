@@ -107,6 +107,7 @@ const TABLE: &[Route] = &[
         post(page::actions::cancel_run)
     }),
     // Programs.
+    route("GET", "/api/v1/health", || get(api::health::show)),
     route("GET", "/api/v1/repositories", || get(api::repositories::list)),
     route("GET", "/api/v1/repositories/{repository}", || get(api::repositories::show)),
     route("POST", "/api/v1/repositories/{repository}/start", || post(api::start::start)),

@@ -10,5 +10,6 @@ mod house;
 mod leases;
 mod poisoned;
 mod queueing;
+mod shortage;
 mod store;
 mod ticks;

@@ -149,6 +149,8 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let reader = Connection::open_with_flags(path, flags)?;
     reader.busy_timeout(BUSY)?;
+    // A damaged page is said to be damaged, before its cells are taken for rows.
+    reader.pragma_update(None, "cell_size_check", true)?;
     Ok(reader)
 }
 

@@ -26,6 +26,26 @@ pub struct FailureFacts {
     pub id: Option<String>,
 }
 
+/// Whether the server can do its work now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// Whether it can.
+    pub ok: bool,
+    /// What it cannot write to: what waits for that goes on by itself once it can.
+    pub shortages: Vec<Shortage>,
+}
+
+/// Something that cannot be written to now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shortage {
+    /// `store` or `logs`.
+    pub place: String,
+    /// Since when.
+    pub since: String,
+    /// What failed last, where, and what to do.
+    pub why: String,
+}
+
 /// All repositories.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Repositories {

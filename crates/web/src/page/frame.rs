@@ -18,6 +18,8 @@ pub(crate) struct Frame {
     pub(crate) form_token: String,
     /// The stream that says that the page is out of date.
     pub(crate) changes: Option<String>,
+    /// What cannot be written now.
+    pub(crate) shortages: Vec<String>,
 }
 
 impl Frame {
@@ -30,13 +32,14 @@ impl Frame {
             version: app.version.clone(),
             form_token: app.access.form_token().to_owned(),
             changes: None,
+            shortages: app.controller.shortages().iter().map(words::shortage).collect(),
         }
     }
 
     /// Around a page for anyone: it says nothing about what is here.
     pub(crate) fn open(app: &App, title: impl Into<String>) -> Self {
         let (version, form_token) = (String::new(), String::new());
-        Self { script: None, version, form_token, ..Self::new(app, title) }
+        Self { script: None, version, form_token, shortages: Vec::new(), ..Self::new(app, title) }
     }
 
     pub(crate) fn following(self, changes: String) -> Self {

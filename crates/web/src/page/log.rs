@@ -44,6 +44,8 @@ pub(crate) struct Shown {
     pub(crate) later: Option<Position>,
     pub(crate) is_empty: bool,
     pub(crate) is_closed: bool,
+    /// How many bytes of it there are.
+    pub(crate) stored: u64,
 }
 
 /// Where the output of an attempt's steps begins.
@@ -153,6 +155,7 @@ pub(crate) async fn show(
         later: (!is_complete).then_some(next),
         next,
         is_empty,
+        stored: log.bytes,
         is_closed: log.closed,
     })
 }

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use branchline_controller::RunView;
 use branchline_model::{AttemptId, StepEnd, Timestamp};
@@ -50,6 +51,8 @@ struct RunPage {
     attempts: Vec<AttemptLine>,
     attempt: Option<u32>,
     log: Option<ShownLog>,
+    /// What is wrong with the log.
+    log_trouble: Option<String>,
     /// The stream that goes on where the log on the page ends.
     live: Option<String>,
     definition: String,
@@ -83,14 +86,26 @@ pub(crate) async fn show(
     let repository = app.controller.repository(&id.build.repository).await?;
     let name =
         repository.map_or_else(|| id.build.repository.to_string(), |view| view.repository.name.to_string());
-    let log = match &attempt {
-        Some(attempt) => {
-            let steps = log::step_starts(&view, attempt);
-            Some(log::show(&app, attempt, from, &steps).await?)
+    let (mut log, mut log_trouble) = (None, None);
+    if let Some(attempt) = &attempt {
+        let steps = log::step_starts(&view, attempt);
+        match log::show(&app, attempt, from, &steps).await {
+            Ok(shown) => log = Some(shown),
+            // What is wrong with a log is contained to it.
+            Err(failure) if failure.status == StatusCode::SERVICE_UNAVAILABLE => {
+                tracing::error!(%attempt, failure = failure.message, "a log cannot be read");
+                log_trouble = Some(words::LOG_UNREADABLE.to_owned());
+            }
+            Err(failure) => return Err(failure),
         }
-        None => None,
-    };
-    page(&run_page(&app, &view, name, attempt.as_ref(), log)?)
+        let ended = view.attempts.iter().find(|one| one.attempt.id == *attempt);
+        let length = ended.and_then(|one| one.attempt.report.as_ref()).map_or(0, |report| report.log_length);
+        log_trouble = log_trouble.or_else(|| {
+            let stored = log.as_ref().map(|log| log.stored).filter(|stored| *stored < length);
+            stored.map(|stored| words::log_lost(stored, length))
+        });
+    }
+    page(&RunPage { log_trouble, ..run_page(&app, &view, name, attempt.as_ref(), log)? })
 }
 
 /// A position, or an offset with nothing known about it.
@@ -147,6 +162,7 @@ fn run_page(
             .collect(),
         attempt: attempt.map(|attempt| attempt.number),
         log,
+        log_trouble: None,
         live,
         definition: serde_json::to_string_pretty(definition).map_err(Failure::defect)?,
         path,

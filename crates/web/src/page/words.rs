@@ -74,6 +74,22 @@ pub(crate) const LOGIN_FIELD: &str = "Access token";
 pub(crate) const BACK: &str = "Back to the repositories";
 pub(crate) const FAILURE_ID: &str = "The server's log says why, under";
 
+/// What cannot be written now, and what that means.
+pub(crate) fn shortage(shortage: &branchline_controller::Shortage) -> String {
+    let what = match shortage.place {
+        branchline_controller::Place::Store => "Nothing new can be stored",
+        branchline_controller::Place::Logs => "Logs cannot be stored",
+    };
+    format!("{what}: {}. What waits for it goes on by itself once it can be.", shortage.why)
+}
+
+pub(crate) const LOG_UNREADABLE: &str = "The log cannot be read now. `branchline doctor`, on the controller's machine, says what is wrong with it.";
+
+/// A log that has fewer bytes than its attempt's end said.
+pub(crate) fn log_lost(stored: u64, length: u64) -> String {
+    format!("The end of the log is lost: {stored} of {length} bytes are there.")
+}
+
 /// What to do about rows that cannot be read.
 pub(crate) const UNREADABLE: &str = "What is stored is damaged.";
 

@@ -10,6 +10,7 @@
 
 mod access;
 mod browser;
+mod damage;
 mod effects;
 mod pages;
 mod programs;

@@ -20,7 +20,7 @@ use branchline_ports::{
     Lease, PipelineFile, Ring, WorkerProtocol,
 };
 use branchline_store::MemoryStore;
-use branchline_testkit::SteppedClock;
+use branchline_testkit::{PoisonedStore, SteppedClock};
 use branchline_web::{Access, Web, router};
 use http_body_util::BodyExt;
 use tempfile::TempDir;
@@ -97,6 +97,7 @@ pub(crate) struct Site {
     pub(crate) clock: Arc<SteppedClock>,
     pub(crate) rings: broadcast::Sender<Ring>,
     pub(crate) closing: CancellationToken,
+    pub(crate) store: Arc<PoisonedStore>,
     /// Whether the worker cannot be told anything.
     pub(crate) away: Arc<AtomicBool>,
     pub(crate) repository: RepositoryId,
@@ -128,8 +129,9 @@ impl Site {
         let clock = Arc::new(SteppedClock::at(NOW));
         let table = pipelines.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         let away = Arc::new(AtomicBool::new(false));
+        let store = Arc::new(PoisonedStore::over(Arc::new(MemoryStore::new())));
         let controller = Controller::new(Ports {
-            store: Arc::new(MemoryStore::new()),
+            store: Arc::clone(&store) as Arc<dyn branchline_ports::Store>,
             artifacts: Arc::new(FolderArtifacts::open(folder.path()).unwrap()),
             checkout: Arc::new(Table(Mutex::new(table))),
             launcher: Arc::new(Nobody { away: Arc::clone(&away) }),
@@ -144,6 +146,7 @@ impl Site {
             clock,
             rings,
             closing: CancellationToken::new(),
+            store,
             away,
             repository,
             _folder: Arc::new(folder),
