@@ -11,7 +11,7 @@ use branchline_ports::{Page, StoreError};
 use crate::Controller;
 
 /// So many rows of a directory are read at once. One that is shorter is read whole.
-const ROWS_AT_ONCE: usize = 16;
+const ROWS_AT_ONCE: usize = 8;
 
 impl Controller {
     /// Adds to a plan what makes the lanes be found that it puts entries into; answers their pools. Every commit does

@@ -277,7 +277,7 @@ async fn a_claim_reads_the_same_from_a_long_queue_as_from_a_short_one() {
     assert_eq!(rows_read(1, 1, 5_000).await, short);
     assert!(short <= 6, "{short}");
     let wide = rows_read(20, 50, 2).await;
-    assert!(wide <= 80, "bounded by what one look reads: {wide}");
+    assert!(wide <= 40, "bounded by what one look reads: {wide}");
 }
 
 #[tokio::test]
