@@ -44,13 +44,12 @@ const ONLY_PROCESS: &str = "until then a job runs on the worker's own machine: `
 
 pub(crate) const PIPELINE: Level = Level {
     place: "a pipeline",
-    read: &["description", "on", "env", "timeout", "jobs"],
+    read: &["description", "on", "env", "timeout", "retention", "jobs"],
     later: &[
         later("inputs"),
         later("concurrency"),
         later("priority"),
         later_hint("disabled", "until then take the file away to switch the pipeline off"),
-        later("retention"),
         later("notify"),
     ],
     foreign: &[
@@ -173,6 +172,9 @@ pub(crate) const CHECKOUT: Level = Level {
     foreign: &[foreign("fetch-depth", "depth", "write `depth`")],
 };
 
+pub(crate) const RETENTION: Level =
+    Level { place: "`retention`", read: &["builds", "days"], later: &[], foreign: &[] };
+
 pub(crate) const NEED: Level = Level { place: "a need", read: &["job", "status"], later: &[], foreign: &[] };
 
 pub(crate) const RETRY: Level = Level {
@@ -186,7 +188,7 @@ pub(crate) const RETRY: Level = Level {
     ],
 };
 
-const LEVELS: [&Level; 8] = [&PIPELINE, &ON, &PUSH, &JOB, &STEP, &CHECKOUT, &NEED, &RETRY];
+const LEVELS: [&Level; 9] = [&PIPELINE, &ON, &PUSH, &JOB, &STEP, &CHECKOUT, &RETENTION, &NEED, &RETRY];
 
 /// What somebody who wrote an unknown key may have meant.
 #[derive(Debug, Default, PartialEq, Eq)]

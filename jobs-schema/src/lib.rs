@@ -25,6 +25,7 @@ mod needs;
 mod pipeline;
 mod read;
 mod render;
+mod retention;
 mod retry;
 mod spec;
 mod step;
@@ -36,4 +37,6 @@ pub use file::{MAX_FILE_BYTES, is_pipeline_path, parse_pipeline, parse_pipelines
 pub use globs::{GlobError, Globs};
 pub use name::{JobName, NameError, PipelineName};
 pub use render::render;
-pub use spec::{Checkout, Job, Pipeline, Place, PushTrigger, Retry, RetryOn, Shell, Step, Triggers, shebang};
+pub use spec::{
+    Checkout, Job, Pipeline, Place, PushTrigger, Retention, Retry, RetryOn, Shell, Step, Triggers, shebang,
+};

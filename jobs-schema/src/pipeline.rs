@@ -7,6 +7,7 @@ use crate::findings::{Findings, Span};
 use crate::job::jobs;
 use crate::keys::PIPELINE;
 use crate::read;
+use crate::retention::retention;
 use crate::trigger::triggers;
 use crate::yaml::Node;
 use crate::{Pipeline, PipelineName, Triggers};
@@ -45,6 +46,7 @@ pub(crate) fn pipeline(findings: &mut Findings<'_>, name: PipelineName, root: &N
     let env = environment(findings, fields.get("env"));
     let timeout =
         fields.get("timeout").and_then(|node| read::time(findings, node, "`timeout`")).unwrap_or(TIMEOUT);
+    let retention = retention(findings, fields.get("retention"));
     let jobs = match (fields.get("jobs"), fields.key_span("jobs")) {
         (Some(node), Some(key)) => jobs(findings, node, key),
         _ => {
@@ -58,5 +60,5 @@ pub(crate) fn pipeline(findings: &mut Findings<'_>, name: PipelineName, root: &N
             Vec::new()
         }
     };
-    Some(Pipeline { name, description: description.map(str::to_owned), on, env, timeout, jobs })
+    Some(Pipeline { name, description: description.map(str::to_owned), on, env, timeout, retention, jobs })
 }

@@ -25,8 +25,26 @@ pub struct Pipeline {
     pub env: BTreeMap<String, String>,
     /// How long a build may take; 6 hours where the file does not say.
     pub timeout: Duration,
+    /// How much of it is kept.
+    pub retention: Retention,
     /// At least one job, in the order of the file.
     pub jobs: Vec<Job>,
+}
+
+/// How much of a pipeline is kept: whichever is reached first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retention {
+    /// So many of its newest builds; 100 where the file does not say.
+    pub builds: NonZeroU32,
+    /// So many days after a build's end; 180 where the file does not say.
+    pub days: NonZeroU32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let most = |count: u32| NonZeroU32::MIN.saturating_add(count - 1);
+        Self { builds: most(100), days: most(180) }
+    }
 }
 
 /// When a build is created.

@@ -10,6 +10,7 @@ mod examples;
 #[path = "../../crates/checkout/tests/git/fixture.rs"]
 #[expect(dead_code, reason = "the checkout's own tests use the rest")]
 mod git_server;
+mod kept;
 mod push;
 mod remote;
 mod retry;

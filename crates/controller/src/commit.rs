@@ -4,7 +4,7 @@
 use branchline_core::effect;
 use branchline_core::transition::Forbidden;
 use branchline_model::Plan;
-use branchline_ports::{CommitError, Ring, StoreError};
+use branchline_ports::{ArtifactError, CommitError, Ring, StoreError};
 
 use crate::{Controller, Place};
 
@@ -26,6 +26,9 @@ pub enum ControllerError {
     /// A decision went against the transition table: a defect. Nothing was written.
     #[error("a defect in a decision: {0}")]
     Defect(#[from] Forbidden),
+    /// Logs could not be removed.
+    #[error(transparent)]
+    Artifacts(#[from] ArtifactError),
 }
 
 impl ControllerError {

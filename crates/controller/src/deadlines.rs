@@ -13,6 +13,17 @@ use crate::{CancelError, Controller, ControllerError};
 
 /// So many due deadlines are looked at in one go.
 const DEADLINES_AT_ONCE: usize = 256;
+/// What acting on a deadline came to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Passed {
+    /// There is nothing more to do.
+    Done,
+    /// Something is to be looked at again, later.
+    Next(Deadline),
+    /// The time was over before it was done: it stays due.
+    NotYet,
+}
+
 /// One that cannot be acted on is put off for so long.
 const PUT_OFF: Duration = Duration::from_secs(60);
 
@@ -44,8 +55,10 @@ impl Controller {
                 if until.is_over(self) {
                     return Ok(passed);
                 }
-                let next = match self.pass_deadline(&row.value).await {
-                    Ok(next) => next,
+                let next = match self.pass_deadline(&row.value, until).await {
+                    Ok(Passed::Done) => None,
+                    Ok(Passed::Next(next)) => Some(next),
+                    Ok(Passed::NotYet) => return Ok(passed),
                     // Kept for when it can be read again, and out of the way of others until then.
                     Err(why) if why.is_unreadable() => {
                         Some(Deadline { at: now.after(UNREADABLE_AGAIN), of: row.value.of.clone() })
@@ -66,16 +79,21 @@ impl Controller {
         }
     }
 
-    /// Acts on one deadline; answers the one that takes its place, where something is to be looked at again.
-    async fn pass_deadline(&self, deadline: &Deadline) -> Result<Option<Deadline>, ControllerError> {
+    /// Acts on one deadline: every kind there is.
+    async fn pass_deadline(&self, deadline: &Deadline, until: Until) -> Result<Passed, ControllerError> {
         match &deadline.of {
             DeadlineKind::BuildTimeout { build } => {
                 match self.stop_build(build, &Stop::BuildTimedOut).await {
-                    Ok(_) | Err(CancelError::AlreadyEnded { .. } | CancelError::NotFound { .. }) => Ok(None),
+                    Ok(_) | Err(CancelError::AlreadyEnded { .. } | CancelError::NotFound { .. }) => {
+                        Ok(Passed::Done)
+                    }
                     Err(CancelError::Controller(error)) => Err(error),
                 }
             }
-            DeadlineKind::Retry { run } => self.take_place(run, deadline).await.map(|()| None),
+            DeadlineKind::Retry { run } => self.take_place(run, deadline).await.map(|()| Passed::Done),
+            DeadlineKind::BuildEnded { build, keep } => self.keep_build(build, *keep, until).await,
+            DeadlineKind::RetireBuild { build } => self.retire_if_old(build, until).await,
+            DeadlineKind::ForgetEvent { event } => self.forget_event(event).await,
         }
     }
 

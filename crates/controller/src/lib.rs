@@ -18,6 +18,7 @@ mod perform;
 mod read;
 mod receive;
 mod resolve;
+mod retention;
 mod shortage;
 mod silence;
 mod start;

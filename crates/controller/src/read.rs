@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use branchline_model::{
     Attempt, AttemptId, AttemptProgress, Build, BuildDefinition, BuildId, BuildProgress, EndedRun, Event,
-    EventKey, Repository, RepositoryId, Run, RunDefinition, RunDefinitionRow, RunId, Timestamp, Trouble,
-    UnreadableRow, keys,
+    EventKey, Repository, RepositoryId, Retention, Run, RunDefinition, RunDefinitionRow, RunId, Timestamp,
+    Trouble, UnreadableRow, keys,
 };
 use branchline_ports::{ArtifactError, LogPart, Order, Page, StoreError};
 
@@ -143,6 +143,12 @@ impl Controller {
         let runs = self.listed::<Run>(&Self::all_runs_of(id)).await?;
         let ended = Page { prefix: keys::ended_prefix(id), ..Page::of(keys::ENDED_RUNS, MOST_ENDED) };
         let ended = self.listed::<EndedRun>(&ended).await?;
+        let found = runs.rows.len() + runs.unreadable.len();
+        let is_whole = definition.is_ok() && usize::try_from(build.value.runs).is_ok_and(|all| found >= all);
+        if !is_whole && self.row::<Build>(keys::build(id)).await?.is_none() {
+            // It was retired while it was read: it is not shown in parts.
+            return Ok(None);
+        }
         let mut unreadable = Vec::new();
         let mut readable = |error| match error {
             StoreError::Unreadable { key, why } => {
@@ -156,7 +162,15 @@ impl Controller {
             Err(error) => {
                 readable(error)?;
                 let (build, file) = (id.clone(), String::new());
-                BuildDefinition { build, description: None, file, jobs: Vec::new(), problems: Vec::new() }
+                let retention = Retention::default();
+                BuildDefinition {
+                    build,
+                    description: None,
+                    file,
+                    jobs: Vec::new(),
+                    problems: Vec::new(),
+                    retention,
+                }
             }
         };
         progress.map(drop).or_else(&mut readable)?;
@@ -169,15 +183,7 @@ impl Controller {
     /// One run with its attempts; `None` where there is none.
     pub async fn run(&self, id: &RunId) -> Result<Option<RunView>, StoreError> {
         let Some(run) = self.row::<Run>(keys::run(id)).await? else { return Ok(None) };
-        let (Some(build), Some(definition)) = (
-            self.row::<Build>(keys::build(&id.build)).await?,
-            self.row::<RunDefinitionRow>(keys::run_definition(id)).await?,
-        ) else {
-            return Err(StoreError::Unreadable {
-                key: keys::run_definition(id),
-                why: "it, or its build, is missing".to_owned(),
-            });
-        };
+        let definition = self.row::<RunDefinitionRow>(keys::run_definition(id)).await?;
         let first = run.value.attempts.saturating_sub(u32::try_from(MOST_ATTEMPTS).unwrap_or(u32::MAX)) + 1;
         let ids: Vec<AttemptId> =
             (first..=run.value.attempts).map(|number| AttemptId { run: id.clone(), number }).collect();
@@ -192,6 +198,14 @@ impl Controller {
                 attempt.map(|row| AttemptView { attempt: row.value, progress })
             })
             .collect();
+        // Read after what belongs to it: without it, it is being retired, and not shown in parts.
+        let Some(build) = self.row::<Build>(keys::build(&id.build)).await? else { return Ok(None) };
+        let Some(definition) = definition else {
+            return Err(StoreError::Unreadable {
+                key: keys::run_definition(id),
+                why: "it is missing".to_owned(),
+            });
+        };
         let silent_since = self.silent(std::slice::from_ref(&run.value)).await?.remove(id);
         let definition = definition.value.0;
         Ok(Some(RunView { run: run.value, build: build.value, definition, attempts, silent_since }))

@@ -12,6 +12,7 @@ use branchline_model::{
 
 use crate::outcome;
 use crate::queue;
+use crate::retention;
 use crate::transition::{self, Forbidden};
 
 /// A build with what has ended of it.
@@ -141,6 +142,7 @@ pub(crate) fn write(
         if let Some(deadline) = row.deadline.take() {
             plan.delete(keys::deadline(&deadline), Expectation::Any);
         }
+        retention::ended(plan, &row, definition.retention, now);
     }
     debug_assert!(!matches!(build.value.state, BuildState::Ended { .. }));
     plan.put(row, Expectation::Unchanged(build.version));

@@ -5,12 +5,13 @@ use branchline_jobs_schema::Pipeline;
 use branchline_model::{
     Build, BuildDefinition, BuildId, BuildProgress, BuildState, BuildStatus, Deadline, DeadlineKind,
     EndReason, Event, EventStatus, Expectation, JobDefinition, JobName, PipelineName, Plan, PoolName,
-    Problem, Reason, Repository, Run, RunDefinitionRow, RunId, RunState, Timestamp, Versioned, Wants, keys,
+    Problem, Reason, Repository, Retention, Run, RunDefinitionRow, RunId, RunState, Timestamp, Versioned,
+    Wants, keys,
 };
 
 use crate::intent::{Intent, SpecFile, intents};
 use crate::queue;
-use crate::rundef;
+use crate::{retention, rundef};
 
 /// The pool of a job that names none.
 pub const DEFAULT_POOL: &str = "default";
@@ -90,6 +91,14 @@ pub fn settle(plan: &mut Plan, event: &Versioned<Event>, status: EventStatus) {
     if let EventStatus::Pending { next_try, .. } = &event.value.status {
         plan.delete(keys::pending_event(*next_try, &event.value.key), Expectation::Any);
     }
+    let is_remembered_by_a_build = match &status {
+        EventStatus::Decided { builds, .. } => !builds.is_empty(),
+        EventStatus::Pending { .. } => true,
+        EventStatus::Abandoned { .. } => false,
+    };
+    if !is_remembered_by_a_build {
+        retention::forget_later(plan, &event.value);
+    }
     plan.put(Event { status, ..event.value.clone() }, Expectation::Unchanged(event.version));
 }
 
@@ -168,6 +177,10 @@ fn create(
             file: file.file.clone(),
             jobs,
             problems: Vec::new(),
+            retention: Retention {
+                builds: pipeline.retention.builds.get(),
+                days: pipeline.retention.days.get(),
+            },
         },
         Expectation::Absent,
     );
@@ -189,7 +202,11 @@ fn record_invalid(
 ) {
     let reason = EndReason::DefinitionInvalid { errors: problems.len() };
     let state = BuildState::Ended { outcome: BuildStatus::Invalid, reason: Some(reason), at: now };
-    plan.put(row(snapshot, id, file.name.clone(), now, state), Expectation::Absent);
+    let build = row(snapshot, id, file.name.clone(), now, state);
+    // How much is to be kept cannot be read from it.
+    let retention = Retention::default();
+    retention::ended(plan, &build, retention, now);
+    plan.put(build, Expectation::Absent);
     plan.put(
         BuildDefinition {
             build: id.clone(),
@@ -197,6 +214,7 @@ fn record_invalid(
             file: file.file.clone(),
             jobs: Vec::new(),
             problems: problems.to_vec(),
+            retention,
         },
         Expectation::Absent,
     );

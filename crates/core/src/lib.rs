@@ -15,6 +15,7 @@ pub mod lease;
 pub mod outcome;
 pub mod queue;
 pub mod refs;
+pub mod retention;
 pub mod retry;
 pub mod rundef;
 pub mod start;

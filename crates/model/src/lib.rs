@@ -6,6 +6,7 @@
 
 mod event;
 mod id;
+mod kept;
 mod lease;
 mod observed;
 mod pending;
@@ -21,6 +22,7 @@ pub use id::{
     Actor, AttemptId, BuildId, CommitId, EventKey, IdError, JobName, PipelineName, PoolName, RepositoryId,
     RepositoryName, RunId, WorkerId,
 };
+pub use kept::{KeptBuild, Retention};
 pub use lease::{HeldAttempt, LastAttempt, LeaseEnd, Listening, Lost};
 pub use observed::{AttemptEnd, AttemptReport, LineTime, StepEnd, StepRecord};
 pub use pending::{DeadEffect, DueEffect, LastTry, PendingEffect};

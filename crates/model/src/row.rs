@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Actor, AttemptId, AttemptReport, BuildId, BuildState, CommitId, DeadEffect, Demand, DueEffect, EffectKey,
-    Event, EventKey, HeldAttempt, JobName, Lane, LaneId, LeaseEnd, Listening, Lost, Outcome, PendingEffect,
-    PipelineName, PoolName, QueueEntry, Ref, RefName, RepositoryId, RepositoryName, RunDefinition, RunId,
-    RunState, StepRecord, Timestamp, Wants, WorkerId,
+    Event, EventKey, HeldAttempt, JobName, KeptBuild, Lane, LaneId, LeaseEnd, Listening, Lost, Outcome,
+    PendingEffect, PipelineName, PoolName, QueueEntry, Ref, RefName, RepositoryId, RepositoryName, Retention,
+    RunDefinition, RunId, RunState, StepRecord, Timestamp, Wants, WorkerId,
 };
 
 /// Where a row is kept.
@@ -145,6 +145,8 @@ pub struct BuildDefinition {
     pub jobs: Vec<JobDefinition>,
     /// What is wrong with the file, where the build is `invalid`.
     pub problems: Vec<Problem>,
+    /// How much of the pipeline is kept.
+    pub retention: Retention,
 }
 
 /// A job of a build.
@@ -278,6 +280,23 @@ pub enum DeadlineKind {
         /// Which run.
         run: RunId,
     },
+    /// A build has ended: what is kept of its pipeline is to be looked at.
+    BuildEnded {
+        /// Which build.
+        build: KeptBuild,
+        /// So many builds of the pipeline are kept.
+        keep: u32,
+    },
+    /// A build's days are over.
+    RetireBuild {
+        /// Which build.
+        build: KeptBuild,
+    },
+    /// An event that is not remembered by a build need not be remembered any more.
+    ForgetEvent {
+        /// Which event.
+        event: EventKey,
+    },
 }
 
 /// What stands in the place of a row that is stored but cannot be understood: of a format that is not known here, or
@@ -347,6 +366,7 @@ rows! {
     PendingEffect(PendingEffect),
     DueEffect(DueEffect),
     DeadEffect(DeadEffect),
+    KeptBuild(KeptBuild),
 }
 
 impl Row {
@@ -384,6 +404,7 @@ impl Row {
             Self::PendingEffect(row) => keys::pending_effect(&row.effect.key()),
             Self::DueEffect(row) => keys::due_effect(row.at, &row.effect),
             Self::DeadEffect(row) => keys::dead_effect(&row.effect.key()),
+            Self::KeptBuild(row) => keys::kept_build(&row.build.repository, &row.pipeline, row.build.number),
             Self::Unreadable(row) => row.key.clone(),
         }
     }
@@ -392,8 +413,8 @@ impl Row {
 /// Every key there is, in one place.
 pub mod keys {
     use super::{
-        AttemptId, BuildId, Deadline, DeadlineKind, EffectKey, EventKey, Key, LaneId, LeaseEnd, PoolName,
-        RefName, RepositoryId, RunId, Timestamp, Wants, WorkerId,
+        AttemptId, BuildId, Deadline, DeadlineKind, EffectKey, EventKey, Key, LaneId, LeaseEnd, PipelineName,
+        PoolName, RefName, RepositoryId, RunId, Timestamp, Wants, WorkerId,
     };
 
     /// The partition of all repositories.
@@ -463,6 +484,18 @@ pub mod keys {
         Key::new(builds(&id.repository), format!("{:010}", id.number))
     }
 
+    /// The partition of a pipeline's builds that have ended and are kept, by number.
+    #[must_use]
+    pub fn kept_builds(repository: &RepositoryId, pipeline: &PipelineName) -> String {
+        format!("repository/{repository}/kept/{pipeline}")
+    }
+
+    /// A build among those of its pipeline that are kept.
+    #[must_use]
+    pub fn kept_build(repository: &RepositoryId, pipeline: &PipelineName, number: u64) -> Key {
+        Key::new(kept_builds(repository, pipeline), format!("{number:010}"))
+    }
+
     /// The partition of what belongs to a build.
     #[must_use]
     pub fn build_parts(id: &BuildId) -> String {
@@ -490,22 +523,31 @@ pub mod keys {
         Key::new(build_parts(&id.build), format!("{RUN_PREFIX}{:06}", id.index))
     }
 
+    /// The partition of what belongs to a run.
+    #[must_use]
+    pub fn run_parts(id: &RunId) -> String {
+        format!("run/{id}")
+    }
+
     /// What a run does.
     #[must_use]
     pub fn run_definition(id: &RunId) -> Key {
-        Key::new(format!("run/{id}"), "definition")
+        Key::new(run_parts(id), "definition")
     }
+
+    /// What the sort keys of a run's attempts begin with.
+    pub const ATTEMPT_PREFIX: &str = "attempt/";
 
     /// An attempt.
     #[must_use]
     pub fn attempt(id: &AttemptId) -> Key {
-        Key::new(format!("run/{}", id.run), format!("attempt/{:06}", id.number))
+        Key::new(run_parts(&id.run), format!("{ATTEMPT_PREFIX}{:06}", id.number))
     }
 
     /// How far an attempt is.
     #[must_use]
     pub fn attempt_progress(id: &AttemptId) -> Key {
-        Key::new(format!("run/{}", id.run), format!("progress/{:06}", id.number))
+        Key::new(run_parts(&id.run), format!("progress/{:06}", id.number))
     }
 
     /// The partition of the attempts that a worker holds.
@@ -585,6 +627,9 @@ pub mod keys {
     pub fn deadline(deadline: &Deadline) -> Key {
         let what = match &deadline.of {
             DeadlineKind::BuildTimeout { build } => format!("build-timeout/{build}"),
+            DeadlineKind::BuildEnded { build, .. } => format!("build-ended/{}", build.build),
+            DeadlineKind::RetireBuild { build } => format!("retire-build/{}", build.build),
+            DeadlineKind::ForgetEvent { event } => format!("forget-event/{event}"),
             DeadlineKind::Retry { run } => format!("retry/{run}"),
         };
         Key::new(DEADLINES, format!("{}/{what}", deadline.at.sortable()))

@@ -2,7 +2,7 @@
 //! it was read; there is no other way to write.
 
 use async_trait::async_trait;
-use branchline_model::{Change, Key, Row, Versioned};
+use branchline_model::{Change, Expectation, Key, Row, Versioned};
 
 /// Why the store gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +80,9 @@ impl Page {
     }
 }
 
+/// So many rows are removed with one commit, where a store does not know better.
+const DISCARDED_AT_ONCE: usize = 100;
+
 /// The rows.
 ///
 /// Reads are consistent: what was committed before a read began is seen by it. After a crash, every commit that
@@ -100,4 +103,22 @@ pub trait Store: Send + Sync {
     /// version larger than any that key has had while the row existed. A key is named at most once in a commit:
     /// one that is named twice is refused, whatever is stored.
     async fn commit_if_unchanged(&self, changes: Vec<Change>) -> Result<(), CommitError>;
+
+    /// Removes rows that no decision and no reader looks at any more. Unlike a commit it is not whole: after a failure or a crash some
+    /// are gone and others are not, so what leads to them must go later. It is here because a store may do it for less.
+    async fn discard(&self, keys: &[Key]) -> Result<(), StoreError> {
+        let mut all = keys.to_vec();
+        all.sort_unstable();
+        all.dedup();
+        for some in all.chunks(DISCARDED_AT_ONCE) {
+            let deletes =
+                some.iter().map(|key| Change::Delete { key: key.clone(), expected: Expectation::Any });
+            self.commit_if_unchanged(deletes.collect()).await.map_err(|error| match error {
+                CommitError::Store(error) => error,
+                // Nothing was expected; but a store may say so of two that write at once.
+                CommitError::Conflict { .. } => StoreError::Unavailable { why: error.to_string() },
+            })?;
+        }
+        Ok(())
+    }
 }

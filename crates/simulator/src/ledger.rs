@@ -48,6 +48,14 @@ pub(crate) fn whose(row: &Row) -> Whose {
             Whose::Build(build.clone())
         }
         Row::Deadline(Deadline { of: DeadlineKind::Retry { run }, .. }) => Whose::Build(run.build.clone()),
+        Row::Deadline(Deadline {
+            of: DeadlineKind::BuildEnded { build, .. } | DeadlineKind::RetireBuild { build },
+            ..
+        })
+        | Row::KeptBuild(build) => Whose::Build(build.build.clone()),
+        Row::Deadline(Deadline { of: DeadlineKind::ForgetEvent { event }, .. }) => {
+            Whose::Event(event.clone())
+        }
         Row::PendingEffect(PendingEffect {
             effect: Effect::Stop { attempt, .. } | Effect::CloseLog { attempt },
             ..

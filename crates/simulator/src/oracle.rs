@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use branchline_model::{
-    AttemptId, Build, BuildDefinition, BuildProgress, BuildStatus, Event, EventKind, EventStatus, Key,
-    Outcome, Ref, RefName, RepositoryId, Row, Run, RunState, keys,
+    AttemptId, Build, BuildDefinition, BuildProgress, BuildStatus, DeadlineKind, Event, EventKind,
+    EventStatus, Key, Outcome, Ref, RefName, RepositoryId, Row, Run, RunState, keys,
 };
 
 use crate::git::Repository;
@@ -117,8 +117,11 @@ fn nothing_is_left_behind(state: &State, rows: &Rows) -> Result<(), String> {
         | Row::LeaseEnd(_)
         | Row::QueueEntry(_)
         | Row::Lane(_)
-        | Row::Demand(_)
-        | Row::Deadline(_) => true,
+        | Row::Demand(_) => true,
+        // What is kept is looked at again when its days are over.
+        Row::Deadline(row) => {
+            !matches!(row.of, DeadlineKind::RetireBuild { .. } | DeadlineKind::ForgetEvent { .. })
+        }
         Row::Repository(_)
         | Row::Trouble(_)
         | Row::Ref(_)
@@ -131,6 +134,7 @@ fn nothing_is_left_behind(state: &State, rows: &Rows) -> Result<(), String> {
         | Row::Attempt(_)
         | Row::AttemptProgress(_)
         | Row::Listening(_)
+        | Row::KeptBuild(_)
         | Row::Unreadable(_) => false,
     });
     left.map_or(Ok(()), |row| Err(format!("`{}` is left behind", row.key())))

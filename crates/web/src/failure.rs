@@ -113,6 +113,7 @@ impl From<ControllerError> for Failure {
     fn from(error: ControllerError) -> Self {
         match error {
             ControllerError::Store(error) => error.into(),
+            ControllerError::Artifacts(error) => error.into(),
             ControllerError::Contended { .. } => Self::unavailable(error),
             ControllerError::Defect(_) => Self::defect(error),
         }

@@ -10,6 +10,7 @@ mod house;
 mod leases;
 mod poisoned;
 mod queueing;
+mod retention;
 mod shortage;
 mod store;
 mod ticks;

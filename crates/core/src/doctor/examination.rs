@@ -39,6 +39,8 @@ pub struct Examination {
     pub(super) demands: BTreeSet<(PoolName, Wants)>,
     pub(super) held: BTreeMap<(AttemptId, WorkerId), HeldAttempt>,
     pub(super) lease_ends: BTreeSet<Key>,
+    /// Builds that have ended and are listed among those of their pipelines.
+    pub(super) kept: BTreeSet<BuildId>,
 }
 
 /// What belongs to one build.
@@ -127,6 +129,9 @@ impl Examination {
             Row::PendingEvent(row) => {
                 self.pending_events.insert(row.event);
             }
+            Row::KeptBuild(row) => {
+                self.kept.insert(row.build);
+            }
             // Nothing depends on them but what people see, or they depend on nothing.
             Row::Trouble(_) | Row::AttemptProgress(_) | Row::DeadEffect(_) | Row::Listening(_) => {}
         }
@@ -169,9 +174,11 @@ impl Examination {
         *largest = (*largest).max(build.number);
     }
 
-    /// What is kept of a build; nothing where it has ended.
+    /// What is kept of a build; nothing where it has ended, be it that its own row is gone because it is being retired.
     fn parts(&mut self, build: &BuildId) -> Option<&mut Parts> {
-        if self.ended.get(&build.repository).is_some_and(|ended| ended.contains(&build.number)) {
+        if self.kept.contains(build)
+            || self.ended.get(&build.repository).is_some_and(|ended| ended.contains(&build.number))
+        {
             return None;
         }
         self.number(build);

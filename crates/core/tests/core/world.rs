@@ -472,7 +472,7 @@ impl World {
             .values()
             .filter(|row| {
                 let key = row.value.key();
-                partitions.contains(&key.partition)
+                (partitions.contains(&key.partition) && !key.sort.contains("/build-ended/"))
                     || matches!(row.value, Row::QueueEntry(_))
                     || key.partition == held
             })
