@@ -18,7 +18,7 @@ const ROWS: u32 = 600;
 
 fn row(number: u32) -> Row {
     let repository = format!("app-{number:06}").parse().unwrap();
-    let why = format!("{number:06} ").repeat(if number % 10 == 0 { 2_000 } else { 30 });
+    let why = format!("{number:06} ").repeat(if number.is_multiple_of(10) { 2_000 } else { 30 });
     Trouble { repository, since: Timestamp(1), why, failures: 1, next_try: Timestamp(2) }.into()
 }
 

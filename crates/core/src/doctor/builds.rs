@@ -70,12 +70,11 @@ impl Examination {
                         Cure::Write(plan),
                     );
                 }
-                return;
             }
             _ if !self.run_definitions.contains(&run.id) => {
                 let key = keys::run_definition(&run.id);
                 self.end(&mut plan, run, format!("what it is to do (`{key}`) is lost"), now);
-                return self.find(key, Ailment::RunDefinitionLost(run.id.clone()), Cure::Write(plan));
+                self.find(key, Ailment::RunDefinitionLost(run.id.clone()), Cure::Write(plan));
             }
             RunState::Blocked | RunState::Held | RunState::Waiting => {}
             RunState::Queued { place, after, .. } => {
