@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use branchline_model::{AttemptId, LineTime};
-use branchline_ports::{Appends, ArtifactError, Artifacts, LineStart, LogLength, LogPart, Place};
+use branchline_ports::{Appends, ArtifactError, Artifacts, LineStart, LogLength, LogPart, Objects, Place};
 
 use crate::handles::Handles;
 use crate::log::Log;
@@ -42,6 +42,7 @@ pub struct FolderArtifacts {
 
 #[derive(Debug)]
 struct Shared {
+    folder: PathBuf,
     logs: PathBuf,
     handles: Handles,
     /// Builds' folders that are known to be found again after a crash of the machine.
@@ -58,8 +59,15 @@ impl FolderArtifacts {
         std::fs::create_dir_all(&logs)
             .and_then(|()| File::open(folder.as_ref())?.sync_all())
             .map_err(|why| OpenError { folder: logs.clone(), why })?;
+        let folder = folder.as_ref().to_owned();
         let (handles, synced) = (Handles::new(OPEN_LOGS), Mutex::default());
-        Ok(Self { shared: Arc::new(Shared { logs, handles, synced }) })
+        crate::objects::clear_away(&folder);
+        Ok(Self { shared: Arc::new(Shared { folder, logs, handles, synced }) })
+    }
+
+    /// Where everything lies.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.shared.folder
     }
 
     /// Does file work on a log in a thread that may block.
@@ -150,6 +158,10 @@ impl Artifacts for FolderArtifacts {
 
     fn appends(&self) -> Appends {
         Appends::Free
+    }
+
+    fn objects(&self) -> Option<&dyn Objects> {
+        Some(self)
     }
 
     async fn find_line(&self, attempt: &AttemptId, place: Place) -> Result<LineStart, ArtifactError> {

@@ -4,7 +4,7 @@
 use branchline_core::effect;
 use branchline_core::transition::Forbidden;
 use branchline_model::Plan;
-use branchline_ports::{ArtifactError, CommitError, Ring, StoreError};
+use branchline_ports::{ArtifactError, CommitError, ObjectError, Ring, StoreError};
 
 use crate::{Controller, Place};
 
@@ -23,6 +23,9 @@ pub enum ControllerError {
         /// What was to be changed.
         what: String,
     },
+    /// The place of objects gave no answer.
+    #[error(transparent)]
+    Object(ObjectError),
     /// A decision went against the transition table: a defect. Nothing was written.
     #[error("a defect in a decision: {0}")]
     Defect(#[from] Forbidden),

@@ -25,6 +25,8 @@ mod start;
 mod stop;
 mod tick;
 mod until;
+mod upload;
+mod watch;
 mod work;
 
 pub use commit::ControllerError;
@@ -37,3 +39,4 @@ pub use shortage::{Place, Shortage};
 pub use start::{LocalStart, StartError, StartRequest, Started};
 pub use stop::{CancelError, Cancelled};
 pub use tick::{Failure, Part, Ticked};
+pub use upload::{BegunUpload, Destination, NewArtifact, UploadError};

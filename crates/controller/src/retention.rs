@@ -5,7 +5,7 @@
 use branchline_core::retention::{self, Memory};
 use branchline_model::{
     AttemptId, Build, BuildId, Event, EventKey, EventStatus, Expectation, KeptBuild, Key, PipelineName, Plan,
-    RepositoryId, RunId, keys,
+    RepositoryId, Row, RunId, keys,
 };
 use branchline_ports::{Order, Page, Ring};
 
@@ -140,9 +140,14 @@ impl Controller {
         Err(ControllerError::Contended { what: format!("the build {id}") })
     }
 
-    /// Removes the logs of a run's attempts; answers the keys of the run's own rows.
+    /// Removes a run's artifacts, and the logs of its attempts; answers the keys of the run's own rows.
     async fn remove_logs(&self, run: &RunId) -> Result<Vec<Key>, ControllerError> {
         let rows = self.store.page(&Page::of(keys::run_parts(run), ROWS_OF_A_RUN)).await?;
+        for row in &rows {
+            if let (Row::Artifact(artifact), Some(objects)) = (&row.value, self.artifacts.objects()) {
+                objects.delete_object(&artifact.key).await.map_err(ControllerError::Object)?;
+            }
+        }
         let rows: Vec<Key> = rows.iter().map(|row| row.value.key()).collect();
         for number in rows.iter().filter_map(|key| number(key, keys::ATTEMPT_PREFIX)) {
             self.artifacts.delete_log(&AttemptId { run: run.clone(), number }).await?;

@@ -7,7 +7,8 @@ use branchline_model::{
     Run, RunDefinition, RunDefinitionRow, StepRecord, Timestamp, Versioned, WorkerId, keys,
 };
 use branchline_ports::{
-    ArtifactError, Assignment, Claimant, Heard, Lease, Page, ProtocolError, Ring, StoreError, WorkerProtocol,
+    ArtifactError, Assignment, Claimant, Heard, Lease, Page, ProtocolError, Ring, StoreError, Stored,
+    WorkerProtocol,
 };
 
 use crate::commit::{MOST_TRIES, Outcome};
@@ -202,7 +203,7 @@ impl WorkerProtocol for Controller {
         offset: u64,
         bytes: &[u8],
         times: &[LineTime],
-    ) -> Result<u64, ProtocolError> {
+    ) -> Result<Stored, ProtocolError> {
         let stored = match self.artifacts.append_log(&lease.attempt, offset, bytes, times).await {
             Ok(stored) => {
                 self.shortages.is_over(Place::Logs);
@@ -224,7 +225,7 @@ impl WorkerProtocol for Controller {
             }
         };
         self.bell.ring(Ring::LogGrew(lease.attempt.clone()));
-        Ok(stored)
+        Ok(Stored { bytes: stored, pace: self.pace(&lease.attempt).await })
     }
 
     async fn finish(&self, lease: &Lease, report: AttemptReport) -> Result<(), ProtocolError> {

@@ -8,7 +8,9 @@ mod event;
 mod id;
 mod kept;
 mod lease;
+mod object;
 mod observed;
+mod pace;
 mod pending;
 mod plan;
 mod queue;
@@ -16,6 +18,7 @@ mod row;
 mod rundef;
 mod state;
 mod time;
+mod upload;
 
 pub use event::{Event, EventKind, EventStatus, Reason, Ref, RefName, RefNameError};
 pub use id::{
@@ -24,7 +27,9 @@ pub use id::{
 };
 pub use kept::{KeptBuild, Retention};
 pub use lease::{HeldAttempt, LastAttempt, LeaseEnd, Listening, Lost};
+pub use object::{Content, Digest, OBJECT_PART, ObjectKey};
 pub use observed::{AttemptEnd, AttemptReport, LineTime, StepEnd, StepRecord};
+pub use pace::{LogWatch, Pace};
 pub use pending::{DeadEffect, DueEffect, LastTry, PendingEffect};
 pub use plan::{Change, Effect, EffectKey, Expectation, Plan};
 pub use queue::{Demand, Lane, LaneId, Priority, QueueEntry, Standing, Tag, Wants};
@@ -38,3 +43,4 @@ pub use rundef::{
 };
 pub use state::{BuildState, BuildStatus, EndReason, Outcome, RunState, RunStatus, Stop, TimeoutOf};
 pub use time::Timestamp;
+pub use upload::{Artifact, Upload, UploadState};

@@ -7,10 +7,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, AttemptId, AttemptReport, BuildId, BuildState, CommitId, DeadEffect, Demand, DueEffect, EffectKey,
-    Event, EventKey, HeldAttempt, JobName, KeptBuild, Lane, LaneId, LeaseEnd, Listening, Lost, Outcome,
-    PendingEffect, PipelineName, PoolName, QueueEntry, Ref, RefName, RepositoryId, RepositoryName, Retention,
-    RunDefinition, RunId, RunState, StepRecord, Timestamp, Wants, WorkerId,
+    Actor, Artifact, AttemptId, AttemptReport, BuildId, BuildState, CommitId, DeadEffect, Demand, DueEffect,
+    EffectKey, Event, EventKey, HeldAttempt, JobName, KeptBuild, Lane, LaneId, LeaseEnd, Listening, LogWatch,
+    Lost, ObjectKey, Outcome, PendingEffect, PipelineName, PoolName, QueueEntry, Ref, RefName, RepositoryId,
+    RepositoryName, Retention, RunDefinition, RunId, RunState, StepRecord, Timestamp, Upload, Wants,
+    WorkerId,
 };
 
 /// Where a row is kept.
@@ -297,6 +298,13 @@ pub enum DeadlineKind {
         /// Which event.
         event: EventKey,
     },
+    /// What was uploaded is removed, unless it was named.
+    Upload {
+        /// Whose upload.
+        attempt: AttemptId,
+        /// Which.
+        upload: String,
+    },
 }
 
 /// What stands in the place of a row that is stored but cannot be understood: of a format that is not known here, or
@@ -355,6 +363,9 @@ rows! {
     RunDefinition(RunDefinitionRow),
     Attempt(Attempt),
     AttemptProgress(AttemptProgress),
+    LogWatch(LogWatch),
+    Upload(Upload),
+    Artifact(Artifact),
     HeldAttempt(HeldAttempt),
     LeaseEnd(LeaseEnd),
     Listening(Listening),
@@ -393,6 +404,9 @@ impl Row {
             Self::RunDefinition(row) => keys::run_definition(&row.0.run),
             Self::Attempt(row) => keys::attempt(&row.id),
             Self::AttemptProgress(row) => keys::attempt_progress(&row.attempt),
+            Self::LogWatch(row) => keys::log_watch(&row.attempt),
+            Self::Upload(row) => keys::upload(&row.attempt, &row.id),
+            Self::Artifact(row) => keys::artifact(&row.attempt, &row.name),
             Self::HeldAttempt(row) => keys::held_attempt(&row.worker, &row.attempt),
             Self::LeaseEnd(row) => keys::lease_end(row),
             Self::Listening(_) => keys::listening(),
@@ -413,8 +427,8 @@ impl Row {
 /// Every key there is, in one place.
 pub mod keys {
     use super::{
-        AttemptId, BuildId, Deadline, DeadlineKind, EffectKey, EventKey, Key, LaneId, LeaseEnd, PipelineName,
-        PoolName, RefName, RepositoryId, RunId, Timestamp, Wants, WorkerId,
+        AttemptId, BuildId, Deadline, DeadlineKind, EffectKey, EventKey, Key, LaneId, LeaseEnd, ObjectKey,
+        PipelineName, PoolName, RefName, RepositoryId, RunId, Timestamp, Wants, WorkerId,
     };
 
     /// The partition of all repositories.
@@ -550,6 +564,27 @@ pub mod keys {
         Key::new(run_parts(&id.run), format!("progress/{:06}", id.number))
     }
 
+    /// That someone reads along in an attempt's log.
+    #[must_use]
+    pub fn log_watch(id: &AttemptId) -> Key {
+        Key::new(format!("run/{}", id.run), format!("watch/{:06}", id.number))
+    }
+
+    /// An upload that is on its way.
+    #[must_use]
+    pub fn upload(attempt: &AttemptId, id: &str) -> Key {
+        Key::new(run_parts(&attempt.run), format!("upload/{:06}/{id}", attempt.number))
+    }
+
+    /// What the sort keys of a run's artifacts begin with.
+    pub const ARTIFACT_PREFIX: &str = "artifact/";
+
+    /// An artifact.
+    #[must_use]
+    pub fn artifact(attempt: &AttemptId, name: &ObjectKey) -> Key {
+        Key::new(run_parts(&attempt.run), format!("{ARTIFACT_PREFIX}{:06}/{name}", attempt.number))
+    }
+
     /// The partition of the attempts that a worker holds.
     #[must_use]
     pub fn held_attempts(worker: &WorkerId) -> String {
@@ -631,6 +666,7 @@ pub mod keys {
             DeadlineKind::RetireBuild { build } => format!("retire-build/{}", build.build),
             DeadlineKind::ForgetEvent { event } => format!("forget-event/{event}"),
             DeadlineKind::Retry { run } => format!("retry/{run}"),
+            DeadlineKind::Upload { attempt, upload } => format!("upload/{attempt}/{upload}"),
         };
         Key::new(DEADLINES, format!("{}/{what}", deadline.at.sortable()))
     }

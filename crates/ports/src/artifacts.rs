@@ -4,6 +4,8 @@
 use async_trait::async_trait;
 use branchline_model::{AttemptId, LineTime};
 
+use crate::Objects;
+
 /// Why a log could not be written or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArtifactError {
@@ -153,6 +155,11 @@ pub trait Artifacts: Send + Sync {
 
     /// What an append costs here.
     fn appends(&self) -> Appends;
+
+    /// The objects that are kept here beside logs; `None` where there are logs only.
+    fn objects(&self) -> Option<&dyn Objects> {
+        None
+    }
 
     /// Where a line begins. A line is what ends with a newline, and what comes after the last one, be it empty. Beyond the end
     /// it is the last line.

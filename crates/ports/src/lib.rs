@@ -8,6 +8,7 @@ mod bell;
 mod checkout;
 mod clock;
 mod launcher;
+mod objects;
 mod protocol;
 mod store;
 
@@ -16,5 +17,6 @@ pub use bell::{Bell, Ring};
 pub use checkout::{Checkout, CheckoutError, CommitFiles, CommitInfo, Heads, PipelineFile};
 pub use clock::Clock;
 pub use launcher::{LaunchError, Launcher};
-pub use protocol::{Assignment, Claimant, Heard, Lease, ProtocolError, WorkerProtocol};
+pub use objects::{ListedObject, ObjectError, ObjectPart, Objects, Pieces, SignedRequest, Signer};
+pub use protocol::{Assignment, Claimant, Heard, Lease, ProtocolError, Stored, WorkerProtocol};
 pub use store::{CommitError, Order, Page, Store, StoreError};

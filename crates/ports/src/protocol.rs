@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use branchline_model::{
-    AttemptId, AttemptReport, LineTime, PoolName, RunDefinition, StepRecord, Stop, Tag, Timestamp, WorkerId,
+    AttemptId, AttemptReport, LineTime, Pace, PoolName, RunDefinition, StepRecord, Stop, Tag, Timestamp,
+    WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,15 @@ pub struct Assignment {
     pub definition: RunDefinition,
     /// Set where it was told to stop before it was handed out (again).
     pub stop: Option<Stop>,
+}
+
+/// How much of a log is stored, and how to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// How many bytes, from the log's beginning.
+    pub bytes: u64,
+    /// How eagerly to send what comes next.
+    pub pace: Pace,
 }
 
 /// Why the controller did not do as it was told.
@@ -116,14 +126,15 @@ pub trait WorkerProtocol: Send + Sync {
     /// How many bytes of the log are stored: from where to send.
     async fn log_length(&self, lease: &Lease) -> Result<u64, ProtocolError>;
 
-    /// Appends to the log at an offset; answers how many bytes are stored then. Only then may they be forgotten.
+    /// Appends to the log at an offset; answers how many bytes are stored then, which only then may be forgotten, and
+    /// how eagerly to send the next.
     async fn append_log(
         &self,
         lease: &Lease,
         offset: u64,
         bytes: &[u8],
         times: &[LineTime],
-    ) -> Result<u64, ProtocolError>;
+    ) -> Result<Stored, ProtocolError>;
 
     /// The last word. The log must have been appended whole before. Once it is answered, nothing about the
     /// attempt needs to be kept.

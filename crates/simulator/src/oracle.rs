@@ -117,7 +117,8 @@ fn nothing_is_left_behind(state: &State, rows: &Rows) -> Result<(), String> {
         | Row::LeaseEnd(_)
         | Row::QueueEntry(_)
         | Row::Lane(_)
-        | Row::Demand(_) => true,
+        | Row::Demand(_)
+        | Row::Upload(_) => true,
         // What is kept is looked at again when its days are over.
         Row::Deadline(row) => {
             !matches!(row.of, DeadlineKind::RetireBuild { .. } | DeadlineKind::ForgetEvent { .. })
@@ -133,6 +134,8 @@ fn nothing_is_left_behind(state: &State, rows: &Rows) -> Result<(), String> {
         | Row::RunDefinition(_)
         | Row::Attempt(_)
         | Row::AttemptProgress(_)
+        | Row::LogWatch(_)
+        | Row::Artifact(_)
         | Row::Listening(_)
         | Row::KeptBuild(_)
         | Row::Unreadable(_) => false,

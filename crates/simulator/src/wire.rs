@@ -172,6 +172,7 @@ impl Wire {
             Box::pin(async move { controller.append_log(&lease, offset, &bytes, &[]).await })
         })
         .await
+        .map(|stored| stored.bytes)
     }
 
     pub(crate) async fn finish(&self, lease: &Lease, report: AttemptReport) -> Result<(), ProtocolError> {

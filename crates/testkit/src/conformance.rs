@@ -131,6 +131,7 @@ mod tests {
             &[
                 include_str!("conformance/artifacts/appends.rs"),
                 include_str!("conformance/artifacts/deletes.rs"),
+                include_str!("conformance/artifacts/objects.rs"),
                 include_str!("conformance/artifacts/reads.rs"),
             ],
         );

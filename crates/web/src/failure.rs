@@ -114,7 +114,7 @@ impl From<ControllerError> for Failure {
         match error {
             ControllerError::Store(error) => error.into(),
             ControllerError::Artifacts(error) => error.into(),
-            ControllerError::Contended { .. } => Self::unavailable(error),
+            ControllerError::Contended { .. } | ControllerError::Object(_) => Self::unavailable(error),
             ControllerError::Defect(_) => Self::defect(error),
         }
     }

@@ -15,6 +15,7 @@ mod guard;
 mod headers;
 mod log;
 mod page;
+mod watching;
 mod web;
 
 pub use access::{Access, AccessError};

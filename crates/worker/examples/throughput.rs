@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use branchline_model::{
-    AttemptReport, CheckoutDefinition, CommitId, Engine, JobName, LineTime, PipelineName, PoolName,
+    AttemptReport, CheckoutDefinition, CommitId, Engine, JobName, LineTime, Pace, PipelineName, PoolName,
     RepositoryName, RunDefinition, StepDefinition, StepRecord, Timestamp, WorkerId,
 };
-use branchline_ports::{Assignment, Claimant, Heard, Lease, ProtocolError, WorkerProtocol};
+use branchline_ports::{Assignment, Claimant, Heard, Lease, ProtocolError, Stored, WorkerProtocol};
 use branchline_supervisor::{AttemptDirectory, SUPERVISOR_WORD, Spawner};
 use branchline_worker::{Drain, Worker, WorkerConfig, WorkerHandle, Workspace, Workspaces};
 use tokio::sync::Notify;
@@ -69,8 +69,8 @@ impl WorkerProtocol for Nothing {
         offset: u64,
         bytes: &[u8],
         _: &[LineTime],
-    ) -> Result<u64, ProtocolError> {
-        Ok(offset + bytes.len() as u64)
+    ) -> Result<Stored, ProtocolError> {
+        Ok(Stored { bytes: offset + bytes.len() as u64, pace: Pace::AsItComes })
     }
 
     async fn finish(&self, _: &Lease, _: AttemptReport) -> Result<(), ProtocolError> {

@@ -5,8 +5,9 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use branchline_core::pace::Gathering;
 use branchline_model::{AttemptEnd, AttemptReport, StepRecord};
-use branchline_ports::{Lease, ProtocolError};
+use branchline_ports::{Lease, ProtocolError, Stored};
 use branchline_supervisor::{AttemptDirectory, DirectoryError, Ended, Follower};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -17,9 +18,6 @@ use crate::bell::{Bell, Rung};
 use crate::handle::{Presence, blocking};
 use crate::slots::Slot;
 use crate::worker::Context;
-
-/// How many bytes of a log are sent at once.
-const MOST_AT_ONCE: usize = 256 * 1024;
 
 /// What ends so soon after it began is reported once, with its end.
 const SOON: Duration = Duration::from_millis(20);
@@ -52,6 +50,9 @@ pub(crate) struct Following<'a> {
     begun_told: bool,
     tell_at: Option<Instant>,
     told: Vec<StepRecord>,
+    gathering: Gathering,
+    /// From here on the gathering's times are counted.
+    followed_since: Instant,
 }
 
 impl<'a> Following<'a> {
@@ -76,6 +77,8 @@ impl<'a> Following<'a> {
             begun_told: false,
             tell_at: None,
             told: Vec::new(),
+            gathering: Gathering::default(),
+            followed_since: Instant::now(),
         })
     }
 
@@ -112,7 +115,9 @@ impl<'a> Following<'a> {
         if ended.is_some() {
             drop(slot.take());
         }
-        self.send_log().await?;
+        if ended.is_some() || self.gathering.is_due(self.followed_since.elapsed()) {
+            self.send_log(ended.is_some()).await?;
+        }
         if let Some(ended) = ended {
             self.finish(&ended).await?;
             return Ok(Reached::End);
@@ -132,20 +137,27 @@ impl<'a> Following<'a> {
         }
     }
 
-    /// Sends what is new in the log.
-    async fn send_log(&mut self) -> Result<(), Broken> {
+    /// Sends what is new in the log: all of it where nothing comes after it, otherwise as much as is to be sent now.
+    async fn send_log(&mut self, is_last: bool) -> Result<(), Broken> {
         let mut backoff = Backoff::new();
         loop {
-            let piece = self.follower.read_log(MOST_AT_ONCE)?;
+            let piece = self.follower.read_log(self.gathering.piece())?;
             if piece.bytes.is_empty() {
+                self.gathering.nothing_left();
                 return Ok(());
             }
             let end = self.follower.offset();
             let answer =
                 self.context.protocol.append_log(self.lease, piece.offset, &piece.bytes, &piece.times).await;
             match answer {
-                Ok(stored) if stored == end => backoff = Backoff::new(),
-                Ok(stored) | Err(ProtocolError::LogGap { stored, .. }) => {
+                Ok(stored) if stored.bytes == end => {
+                    backoff = Backoff::new();
+                    let now = self.followed_since.elapsed();
+                    if !self.gathering.sent(stored.pace, piece.bytes.len(), now) && !is_last {
+                        return Ok(());
+                    }
+                }
+                Ok(Stored { bytes: stored, .. }) | Err(ProtocolError::LogGap { stored, .. }) => {
                     if stored == piece.offset {
                         backoff.pause("append to a log", "nothing of it was stored").await;
                     }
@@ -199,6 +211,13 @@ impl<'a> Following<'a> {
                 None => std::future::pending().await,
             }
         };
+        let gathered_at = self.gathering.next().map(|next| self.followed_since + next);
+        let gathering = async {
+            match gathered_at {
+                Some(time) => sleep_until(time).await,
+                None => std::future::pending().await,
+            }
+        };
         let starting = async {
             match &mut self.starting {
                 Some(starting) => starting.await,
@@ -209,6 +228,7 @@ impl<'a> Following<'a> {
             rung = self.bell.wait() => rung,
             () = self.rings.notified() => Rung::Changed,
             () = telling => Rung::Changed,
+            () = gathering => Rung::Changed,
             started = starting => {
                 self.starting = None;
                 started?;
@@ -275,7 +295,7 @@ impl<'a> Following<'a> {
                 Err(ProtocolError::LogGap { stored, .. }) => {
                     backoff.pause("finish an attempt", "its log is not whole").await;
                     self.follower.seek(stored)?;
-                    self.send_log().await?;
+                    self.send_log(true).await?;
                     report = self.last_word(ended);
                 }
             }

@@ -139,6 +139,11 @@ impl House {
         commit(&self.path(), message)
     }
 
+    /// What the controller's objects are kept in.
+    pub fn objects(&self) -> FolderArtifacts {
+        FolderArtifacts::open(self.folder.path().join("logs")).unwrap()
+    }
+
     /// Looks at the refs, and ticks until nothing is due.
     pub async fn look(&self) {
         self.controller.observe(&self.repository, None).await.unwrap();

@@ -133,7 +133,13 @@ impl Examination {
                 self.kept.insert(row.build);
             }
             // Nothing depends on them but what people see, or they depend on nothing.
-            Row::Trouble(_) | Row::AttemptProgress(_) | Row::DeadEffect(_) | Row::Listening(_) => {}
+            Row::Trouble(_)
+            | Row::AttemptProgress(_)
+            | Row::LogWatch(_)
+            | Row::Upload(_)
+            | Row::Artifact(_)
+            | Row::DeadEffect(_)
+            | Row::Listening(_) => {}
         }
     }
 

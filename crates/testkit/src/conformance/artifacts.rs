@@ -3,10 +3,12 @@
 mod appends;
 mod deletes;
 mod log;
+mod objects;
 mod reads;
 
 pub use appends::*;
 pub use deletes::*;
+pub use objects::*;
 pub use reads::*;
 
 /// Makes each situation a test of a place for logs. Takes an expression that opens a new, empty one and answers it
@@ -26,7 +28,7 @@ macro_rules! artifacts_conformance {
             attempts_have_logs_of_their_own
             followers_that_append_the_same_bytes_at_once_do_not_double_one
             closing_meets_appending_and_the_log_is_what_was_acknowledged
-            sixty_four_mebibytes_in_small_appends_take_little_memory
+            sixty_four_mebibytes_take_little_memory
             a_log_is_read_in_parts_cut_at_any_byte
             nothing_is_read_beyond_the_end
             the_times_that_hold_within_a_part_come_with_it
@@ -36,6 +38,12 @@ macro_rules! artifacts_conformance {
             a_removed_log_reads_as_empty_whether_it_was_closed_or_not
             removing_twice_is_removing_once
             only_the_log_of_that_attempt_is_removed
+            an_object_is_read_back_whole_and_in_parts
+            a_long_object_goes_in_parts_and_reads_as_one
+            an_object_is_never_written_twice
+            what_is_not_what_was_said_of_it_never_becomes_an_object
+            objects_are_listed_in_the_order_of_their_keys_page_by_page
+            a_removed_object_is_gone_and_can_be_removed_again
             lines_are_found_by_number_and_by_offset
             the_first_line_is_there_before_any_byte
         }

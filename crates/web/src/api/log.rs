@@ -16,6 +16,7 @@ use serde::Deserialize;
 use crate::changes::{Changes, Woken};
 use crate::edge::{Asked, RunPath};
 use crate::failure::Failure;
+use crate::watching::Watching;
 use crate::web::App;
 
 /// So much is read at a time.
@@ -74,7 +75,9 @@ pub(crate) async fn read(
     if !which.follow {
         headers.insert(CONTENT_LENGTH, left.into());
     }
-    let reader = Reader { app, run, attempt, offset: which.offset, left, follow: which.follow, changes };
+    let watching = Watching::default();
+    let reader =
+        Reader { app, run, attempt, offset: which.offset, left, follow: which.follow, changes, watching };
     *response.body_mut() = Body::from_stream(unfold(Some(reader), |reader| async move {
         let mut reader = reader?;
         match reader.next().await {
@@ -130,6 +133,7 @@ struct Reader {
     left: u64,
     follow: bool,
     changes: Changes,
+    watching: Watching,
 }
 
 impl Reader {
@@ -161,6 +165,9 @@ impl Reader {
             }
             if is_last_look || !self.follow {
                 return Ok(None);
+            }
+            if let Some(attempt) = &self.attempt {
+                self.watching.go_on(&self.app, attempt).await;
             }
             let (attempt, run) = (&self.attempt, &self.run);
             let woken = self.changes.next(LOOK_ANYWAY, |ring| match (attempt, ring) {

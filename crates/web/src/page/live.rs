@@ -23,6 +23,7 @@ use crate::changes::{Changes, Woken};
 use crate::edge::{Asked, RunPath};
 use crate::failure::Failure;
 use crate::log::window::{self, MOST_BYTES, MOST_LINES, Position};
+use crate::watching::Watching;
 use crate::web::App;
 
 /// What comes within this time becomes one message.
@@ -58,6 +59,7 @@ struct Following {
     /// The open line that was shown last.
     open: Option<String>,
     changes: Changes,
+    watching: Watching,
     is_done: bool,
 }
 
@@ -73,7 +75,8 @@ pub(crate) async fn follow(
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).unwrap_or(&which.from);
     let position = position(last)?;
     let attempt = attempt(&app, &run, Some(which.attempt)).await?.ok_or_else(|| Failure::no_run(&run))?;
-    let following = Following { app, run, attempt, position, open: None, changes, is_done: false };
+    let watching = Watching::default();
+    let following = Following { app, run, attempt, position, open: None, changes, watching, is_done: false };
     let stream = unfold(following, |mut following| async move {
         match following.next().await {
             Ok(Some(event)) => Some((Ok(event), following)),
@@ -120,6 +123,7 @@ impl Following {
                 self.is_done = true;
                 return self.message("over", &()).map(Some);
             }
+            self.watching.go_on(&self.app, &self.attempt).await;
             let attempt = &self.attempt;
             let woken =
                 self.changes.next(LOOK_ANYWAY, |ring| matches!(ring, Ring::LogGrew(grew) if grew == attempt));

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use branchline_model::{
-    AttemptEnd, AttemptId, AttemptReport, CheckoutDefinition, CommitId, Engine, JobName, LineTime,
+    AttemptEnd, AttemptId, AttemptReport, CheckoutDefinition, CommitId, Engine, JobName, LineTime, Pace,
     PipelineName, PoolName, RepositoryName, RunDefinition, StepDefinition, StepRecord, Stop, Timestamp,
     WorkerId,
 };
-use branchline_ports::{Assignment, Claimant, Heard, Lease, ProtocolError, WorkerProtocol};
+use branchline_ports::{Assignment, Claimant, Heard, Lease, ProtocolError, Stored, WorkerProtocol};
 use branchline_supervisor::Spawner;
 use branchline_worker::{Drain, Worker, WorkerConfig, WorkerHandle, Workspace, Workspaces};
 use nix::unistd::Pid;
@@ -216,7 +216,7 @@ impl WorkerProtocol for MemoryController {
         offset: u64,
         bytes: &[u8],
         times: &[LineTime],
-    ) -> Result<u64, ProtocolError> {
+    ) -> Result<Stored, ProtocolError> {
         assert!(bytes.len() <= 256 * 1024);
         if self.fence_logs.load(Ordering::SeqCst) && bytes.windows(8).any(|part| part == b"fetching") {
             self.change(&lease.attempt, |known| known.fenced = true);
@@ -236,7 +236,7 @@ impl WorkerProtocol for MemoryController {
             known.log.extend_from_slice(&bytes[there..]);
             known.times.extend(times.iter().filter(|time| time.offset >= stored));
             known.heard = Some(Instant::now());
-            Ok(known.log.len() as u64)
+            Ok(Stored { bytes: known.log.len() as u64, pace: Pace::AsItComes })
         })
     }
 
