@@ -13,6 +13,7 @@ mod memory_table;
 mod read;
 mod sdk_table;
 mod store;
+mod sweep;
 mod table;
 mod units;
 mod version;
@@ -25,7 +26,7 @@ pub use memory_table::{Call, Faults, MemoryTable};
 pub use sdk_table::SdkTable;
 pub use store::DynamoStore;
 pub use table::{
-    Cause, Condition, Got, LARGEST_ITEM, MOST_BYTES, MOST_KEYS, MOST_WRITES, QUERY_BYTES, Queried, Query,
-    Table, TableError, Write,
+    Cause, Condition, Got, LARGEST_ITEM, MOST_BYTES, MOST_KEYS, MOST_REMOVED, MOST_WRITES, QUERY_BYTES,
+    Queried, Query, Table, TableError, Write,
 };
 pub use units::{Usage, read_units, write_units};

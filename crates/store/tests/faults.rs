@@ -8,8 +8,8 @@ mod support {
     pub mod upon;
 }
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use branchline_model::{Change, Expectation, Row, Version, Versioned};
@@ -224,7 +224,7 @@ impl Faults for Busy {
         let writes = match call {
             Call::Write(_) => 1,
             Call::Transact(writes) => writes.len(),
-            Call::Get(_) | Call::Query(_) => return None,
+            Call::Get(_) | Call::Query(_) | Call::Remove(_) => return None,
         };
         self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).ok()?;
         let mut causes = vec![None; writes];
@@ -390,6 +390,116 @@ fn versions_are_not_repeated_where_two_stores_make_a_row_again() {
             versions.push(version);
             let deletion = Change::Delete { key: key(0), expected: Expectation::Unchanged(version) };
             store.commit_if_unchanged(vec![deletion]).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn rows_that_are_discarded_under_a_journal_keep_nobody_waiting() {
+    carry_out(async {
+        for call in 1..40 {
+            let at = At::new(Fault::DeadAfter, call);
+            let upon = Upon::new(MemoryTable::with_faults(at.clone()));
+            let changes = change_of(230, &before(&upon.store(), 230).await);
+            at.armed.store(true, Ordering::SeqCst);
+            drop(upon.store().commit_if_unchanged(changes).await);
+            at.disarm();
+            upon.store().discard(&keys(120)).await.unwrap();
+            is_not_blocked(&upon, 230).await;
+        }
+    });
+}
+
+#[test]
+fn what_is_discarded_is_asked_for_again_until_all_of_it_is_gone() {
+    carry_out(async {
+        let upon = Upon::new(MemoryTable::with_faults(Arc::new(Hurried)));
+        let store = upon.store();
+        before(&store, 60).await;
+        store.discard(&keys(58)).await.unwrap();
+        let left: Vec<_> = seen(&store, 60).await.into_iter().flatten().collect();
+        assert_eq!(left, [58, 59]);
+    });
+}
+
+#[test]
+fn a_large_body_is_removed_when_its_row_names_it_no_more() {
+    carry_out(async {
+        let upon = Upon::new(MemoryTable::new());
+        let store = upon.store();
+        let large = |text: &str| support::rows::trouble(text.repeat(300 << 10));
+        for text in ["a", "b"] {
+            let change = Change::Put { row: large(text), expected: Expectation::Any };
+            store.commit_if_unchanged(vec![change]).await.unwrap();
+        }
+        let refused = Change::Put { row: large("c"), expected: Expectation::Absent };
+        assert!(store.commit_if_unchanged(vec![refused]).await.is_err());
+        assert_eq!(upon.bodies.names().len(), 3);
+        for name in upon.bodies.names() {
+            store.remove_unnamed_body(&name).await.unwrap();
+        }
+        assert_eq!(upon.bodies.names().len(), 1, "two are of no row");
+        let read = store.read(&[large("b").key()]).await.unwrap().remove(0);
+        assert_eq!(read.map(|row| row.value), Some(large("b")));
+    });
+}
+
+/// Somebody else, for whom much time has passed, who acts before one call of a slow writer.
+struct Interloper {
+    call: usize,
+    left: AtomicUsize,
+    upon: OnceLock<Upon>,
+}
+
+#[async_trait]
+impl Faults for Interloper {
+    async fn before(&self, _: Call<'_>) -> Option<TableError> {
+        let now = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if now == Ok(1) {
+            let upon = self.upon.get().unwrap();
+            upon.clock.step(PATIENCE * 2);
+            let store = upon.store();
+            store.finish_journals(100).await.unwrap();
+            let expected =
+                Expectation::Unchanged(store.read(&[key(0)]).await.unwrap().remove(0).unwrap().version);
+            store.commit_if_unchanged(vec![Change::Put { row: mark(0, 7_777), expected }]).await.unwrap();
+        }
+        None
+    }
+
+    async fn after(&self, _: Call<'_>, _: Result<(), &TableError>) -> Option<TableError> {
+        None
+    }
+}
+
+#[test]
+fn a_writer_that_was_slow_and_taken_for_dead_neither_commits_in_part_nor_over_others() {
+    carry_out(async {
+        const SIZE: u32 = 230;
+        let mut conflicts = 0;
+        for call in 1.. {
+            let faults = Arc::new(Interloper { call, left: AtomicUsize::new(0), upon: OnceLock::new() });
+            let upon = Upon::new(MemoryTable::with_faults(faults.clone()));
+            assert!(faults.upon.set(upon.clone()).is_ok());
+            let changes = change_of(SIZE, &before(&upon.store(), SIZE).await);
+            faults.left.store(faults.call, Ordering::SeqCst);
+            let outcome = upon.store().commit_if_unchanged(changes).await;
+            let came = faults.left.load(Ordering::SeqCst) == 0;
+            faults.left.store(0, Ordering::SeqCst);
+            let rows = seen(&upon.store(), SIZE).await;
+            let others: Vec<_> = match outcome {
+                Ok(()) => after(SIZE),
+                Err(CommitError::Conflict { .. }) => (0..SIZE).map(Some).collect(),
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(rows[1..], others[1..], "call {call}: {outcome:?}");
+            if !came {
+                assert!(conflicts > 4, "it was never taken for dead");
+                break;
+            }
+            conflicts += usize::from(outcome.is_err());
+            assert_eq!(rows[0], Some(7_777), "call {call}: {outcome:?}: what another wrote was lost");
+            is_not_blocked(&upon, SIZE).await;
         }
     });
 }

@@ -19,7 +19,8 @@
 //!   both. A slice is made only while the header is open and unmoved, and the header is removed only when it is not
 //!   open and no slice is left. So behind every mark there is a header that says what it is worth, and whoever meets
 //!   one can do the rest.
-//! - A marked row is written by nobody but its journal: every other write asks for a row without a mark. So at the
+//! - A marked row is written by nobody but its journal: every other write asks for a row without a mark. (What is
+//!   discarded goes without being asked; by the port's words nobody looks at it any more.) So at the
 //!   commit point every condition still holds, those of rows that are only checked too (they are marked as well).
 //! - The header's versions fence: who was slow finds it moved, and neither marks nor commits any more.
 //! - Once the header is not open it never becomes open or anything else again, so applying and undoing cannot mix;

@@ -12,8 +12,8 @@ use branchline_ports::Order;
 
 use super::item::Item;
 use super::table::{
-    Cause, Got, LARGEST_ITEM, MOST_BYTES, MOST_KEYS, MOST_WRITES, QUERY_BYTES, Queried, Query, Table,
-    TableError, Write,
+    Cause, Got, LARGEST_ITEM, MOST_BYTES, MOST_KEYS, MOST_REMOVED, MOST_WRITES, QUERY_BYTES, Queried, Query,
+    Table, TableError, Write,
 };
 use super::units::{self, Usage};
 
@@ -26,6 +26,8 @@ pub enum Call<'c> {
     Query(&'c Query),
     /// Of [`Table::write`].
     Write(&'c Write),
+    /// Of [`Table::remove`].
+    Remove(&'c [Key]),
     /// Of [`Table::transact`].
     Transact(&'c [Write]),
 }
@@ -42,7 +44,7 @@ pub trait Faults: Send + Sync {
     /// Asked between two items of a read that sees several: here others may write.
     async fn between_items(&self) {}
 
-    /// Of so many keys that a read names, how many are looked at; at least one.
+    /// Of so many keys that a call names, how many are looked at; at least one.
     fn looked_at(&self, keys: usize) -> usize {
         keys
     }
@@ -112,13 +114,35 @@ impl MemoryTable {
         }
     }
 
+    fn looked_at<'k>(&self, keys: &'k [Key]) -> (&'k [Key], &'k [Key]) {
+        let looked_at = self.faults.as_ref().map_or(keys.len(), |faults| faults.looked_at(keys.len()));
+        keys.split_at(looked_at.clamp(1, keys.len()))
+    }
+
+    fn remove_each(&self, keys: &[Key]) -> Result<Vec<Key>, TableError> {
+        if keys.is_empty()
+            || keys.len() > MOST_REMOVED
+            || keys.iter().collect::<HashSet<_>>().len() < keys.len()
+        {
+            return Err(invalid(&format!("a removal of {} keys, or of one twice", keys.len())));
+        }
+        let (looked_at, left) = self.looked_at(keys);
+        let mut inner = self.inner();
+        let mut units = 0;
+        for key in looked_at {
+            units += units::write_units(inner.get(key).map_or(0, Item::size));
+            inner.remove(key);
+        }
+        inner.usage += Usage::of_write(units);
+        Ok(left.to_vec())
+    }
+
     async fn get_each(&self, keys: &[Key]) -> Result<Got, TableError> {
         if keys.is_empty() || keys.len() > MOST_KEYS || keys.iter().collect::<HashSet<_>>().len() < keys.len()
         {
             return Err(invalid(&format!("a read of {} keys, or of one twice", keys.len())));
         }
-        let looked_at = self.faults.as_ref().map_or(keys.len(), |faults| faults.looked_at(keys.len()));
-        let (looked_at, left) = keys.split_at(looked_at.clamp(1, keys.len()));
+        let (looked_at, left) = self.looked_at(keys);
         let mut items = Vec::new();
         let mut units = 0;
         for (index, key) in looked_at.iter().enumerate() {
@@ -190,6 +214,12 @@ impl Inner {
         next.map(|(_, item)| item.clone())
     }
 
+    fn remove(&mut self, key: &Key) {
+        if let Some(partition) = self.partitions.get_mut(&key.partition) {
+            partition.remove(&key.sort);
+        }
+    }
+
     /// Writes all or nothing; each item costs its units so many times.
     fn write(&mut self, writes: &[Write], times: u64) -> Result<(), TableError> {
         let mut units = 0;
@@ -213,11 +243,7 @@ impl Inner {
                     let partition = self.partitions.entry(item.key.partition.clone()).or_default();
                     partition.insert(item.key.sort.clone(), item.clone());
                 }
-                Write::Delete(key, _) => {
-                    if let Some(partition) = self.partitions.get_mut(&key.partition) {
-                        partition.remove(&key.sort);
-                    }
-                }
+                Write::Delete(key, _) => self.remove(key),
                 Write::Check(..) => {}
             }
         }
@@ -266,6 +292,12 @@ impl Table for MemoryTable {
             check_sizes(writes).and_then(|()| self.inner().write(writes, 1))
         };
         self.after(Call::Write(write), answer).await
+    }
+
+    async fn remove(&self, keys: &[Key]) -> Result<Vec<Key>, TableError> {
+        self.before(Call::Remove(keys)).await?;
+        let answer = self.remove_each(keys);
+        self.after(Call::Remove(keys), answer).await
     }
 
     async fn transact(&self, token: &str, writes: &[Write]) -> Result<(), TableError> {

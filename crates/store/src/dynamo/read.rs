@@ -1,5 +1,9 @@
-//! Rows as they count. Invariant: of a journal's rows a read shows all as they were or all as they became, never some
-//! of each; and it writes nothing.
+//! Rows as they count. Invariant: while a journal is open, and while it is applied, a read shows all of its rows as they
+//! were or all as they became, wherever its writer stands or died; and a read writes nothing.
+//!
+//! What is not promised, as for no read of several rows in DynamoDB: that they are all of one moment. A commit that is made
+//! from beginning to end while a read goes on may be seen by the rows that are read later. Whoever decides names the versions that were read,
+//! and is refused.
 //!
 //! A row without a mark counts as it is. For a marked one the journal's header is read, *after* the row:
 //! open or aborted, what was before counts, for all rows that were read until then, because the commit point comes

@@ -14,8 +14,8 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue as Value, CancellationReason, ConditionCheck, Delete, KeysAndAttributes, Put,
-    ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    AttributeValue as Value, CancellationReason, ConditionCheck, Delete, DeleteRequest, KeysAndAttributes,
+    Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, WriteRequest,
 };
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use branchline_model::Key;
@@ -221,6 +221,19 @@ impl Table for SdkTable {
                 Err(TableError::Unavailable { why })
             }
         }
+    }
+
+    async fn remove(&self, keys: &[Key]) -> Result<Vec<Key>, TableError> {
+        let removal = |key: &Key| {
+            let removal = DeleteRequest::builder().set_key(Some(layout::key_attributes(key))).build();
+            removal.map(|removal| WriteRequest::builder().delete_request(removal).build())
+        };
+        let removals: Result<Vec<_>, _> = keys.iter().map(removal).collect();
+        let removals = removals.map_err(|error| TableError::Unavailable { why: error.to_string() })?;
+        let removed = self.client.batch_write_item().request_items(&self.name, removals).send().await;
+        let removed = removed.map_err(|error| failed(&error))?;
+        let left = removed.unprocessed_items().into_iter().flat_map(HashMap::values).flatten();
+        Ok(left.filter_map(|left| layout::key(left.delete_request()?.key())).collect())
     }
 
     async fn transact(&self, token: &str, writes: &[Write]) -> Result<(), TableError> {

@@ -2,6 +2,7 @@
 //! throttled or whose answer is lost is tried again a bounded number of times, with waits that grow; a write is tried
 //! again only by whoever knows how to find out what became of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,7 +13,7 @@ use super::backoff::{Backoff, Pause};
 use super::commit::Commit;
 use super::item::Item;
 use super::large::LargeBodies;
-use super::table::{MOST_KEYS, Queried, Query, Table, TableError};
+use super::table::{MOST_KEYS, MOST_REMOVED, Queried, Query, Table, TableError};
 use super::version::Versions;
 
 /// So often is a call tried again that is throttled.
@@ -94,7 +95,7 @@ impl<T: Table> DynamoStore<T> {
     }
 }
 
-/// The tries of one read.
+/// The tries of one call that may simply be made again.
 struct Again<'s, T> {
     store: &'s DynamoStore<T>,
     backoff: Backoff,
@@ -147,5 +148,28 @@ impl<T: Table> Store for DynamoStore<T> {
         } else {
             self.commit_by_journal(&commit).await
         }
+    }
+
+    /// In calls for 25 rows each, at half of what a transaction asks for a row.
+    async fn discard(&self, keys: &[Key]) -> Result<(), StoreError> {
+        let distinct: BTreeSet<&Key> = keys.iter().collect();
+        let distinct: Vec<Key> = distinct.into_iter().cloned().collect();
+        for keys in distinct.chunks(MOST_REMOVED) {
+            let mut left = keys.to_vec();
+            let mut again = Again::of(self, keys.first());
+            while !left.is_empty() {
+                match self.table.remove(&left).await {
+                    Ok(later) => {
+                        if !later.is_empty() {
+                            again.wait(&TableError::Throttled).await?;
+                        }
+                        left = later;
+                    }
+                    // Removing once more what is gone already is as good.
+                    Err(error) => again.wait(&error).await?,
+                }
+            }
+        }
+        Ok(())
     }
 }

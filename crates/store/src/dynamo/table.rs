@@ -15,6 +15,8 @@ use super::item::Item;
 pub const MOST_KEYS: usize = 100;
 /// So many items are written by one transaction at the most.
 pub const MOST_WRITES: usize = 100;
+/// So many items are removed by one call at the most, where no condition is asked for.
+pub const MOST_REMOVED: usize = 25;
 /// So many bytes of items are written by one transaction at the most.
 pub const MOST_BYTES: usize = 4 << 20;
 /// An item is so large at the most, in bytes.
@@ -165,6 +167,10 @@ pub trait Table: Send + Sync {
     /// Writes one item.
     async fn write(&self, write: &Write) -> Result<(), TableError>;
 
+    /// Removes up to [`MOST_REMOVED`] different items, whatever they are, each by itself; answers those that it did not come
+    /// to, which must be asked for again.
+    async fn remove(&self, keys: &[Key]) -> Result<Vec<Key>, TableError>;
+
     /// Writes up to [`MOST_WRITES`] different items, together [`MOST_BYTES`], all or none. Asking twice with the same
     /// token (at most 36 characters) and the same writes may be asking once; that is not relied upon.
     async fn transact(&self, token: &str, writes: &[Write]) -> Result<(), TableError>;
@@ -182,6 +188,10 @@ impl<T: Table + ?Sized> Table for Arc<T> {
 
     async fn write(&self, write: &Write) -> Result<(), TableError> {
         (**self).write(write).await
+    }
+
+    async fn remove(&self, keys: &[Key]) -> Result<Vec<Key>, TableError> {
+        (**self).remove(keys).await
     }
 
     async fn transact(&self, token: &str, writes: &[Write]) -> Result<(), TableError> {

@@ -2,7 +2,7 @@
 
 use branchline_model::{
     BuildId, Change, Expectation, Key, PoolName, QueueEntry, RepositoryId, RepositoryName, Row, RunId,
-    Version, Wants,
+    Timestamp, Trouble, Version, Wants,
 };
 use branchline_ports::Store;
 
@@ -12,6 +12,12 @@ pub fn mark(index: u32, value: u32) -> Row {
     let run = RunId { build: BuildId { repository, number: 1 }, index: value + 1 };
     let (pool, wants) = (PoolName::new("p"), Wants::default());
     QueueEntry { pool, wants, place: format!("{index:06}"), run }.into()
+}
+
+/// A row with a text of any length.
+pub fn trouble(why: String) -> Row {
+    let repository = RepositoryId::of(&RepositoryName::new("example.org/app"));
+    Trouble { repository, since: Timestamp(0), why, failures: 1, next_try: Timestamp(1) }.into()
 }
 
 /// The key of a number.

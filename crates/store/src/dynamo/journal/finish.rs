@@ -137,11 +137,9 @@ impl<T: Table> DynamoStore<T> {
             let rows = self.get(&keys).await?;
             let mut writes =
                 vec![Write::Delete(slice.key.clone(), Condition::Version(slice.version().unwrap_or(0)))];
+            // A row that is not marked any more was ended by somebody else, with the slice, and nothing is written here; or
+            // it was discarded, and nothing is to be done for it.
             writes.extend(rows.into_iter().filter_map(|row| ended(row, id, state)));
-            // Somebody else ended it between the two reads.
-            if writes.len() <= keys.len() {
-                continue;
-            }
             let outcome = self.table.transact(&token(&self.clock.fresh_id(), 0), &writes).await;
             match outcome {
                 Ok(()) => {}
