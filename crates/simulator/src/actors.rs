@@ -109,10 +109,10 @@ const LONGEST_TICK: Duration = Duration::from_secs(50);
 pub(crate) async fn tick(house: &House) {
     let world = &house.world;
     let controller = house.controller();
-    for at in 0..house.repositories() {
-        observe(house, &controller, at).await;
-    }
     world.operation("tick");
+    if let Some(watch) = &house.watch {
+        watch.finish_journals().await;
+    }
     let ticked = controller.tick(LONGEST_TICK).await;
     world.note(|| format!("ticked: {ticked:?}"));
     world.state().ledger.ticks += 1;

@@ -35,6 +35,14 @@ faults! {
     StoreAnswerLost "commit's answer lost",
     /// The store gives no answer, and commits later, after others.
     StoreLate "commit comes late",
+    /// A call of the store arrives twice, the second time after others.
+    StoreDoubled "store's call doubled",
+    /// A read of several rows comes back with some of them only.
+    ReadShort "read cut short",
+    /// Whoever makes a commit of many slices is gone in the middle.
+    JournalCut "journal cut",
+    /// The store's process is killed over a commit, and all controllers with it.
+    StoreKilled "store killed",
     /// A row cannot be read any more.
     RowPoisoned "row poisoned",
     /// The logs cannot be reached.
@@ -101,6 +109,15 @@ impl Rates {
         Self(rates)
     }
 
+    /// Has this kind happen, whatever the seed says.
+    pub(crate) fn always(&mut self, fault: Fault) {
+        for (rate, one) in self.0.iter_mut().zip(Fault::ALL) {
+            if *one == fault {
+                *rate = usual(fault);
+            }
+        }
+    }
+
     /// How often, in a million.
     pub(crate) fn get(&self, fault: Fault) -> u32 {
         Fault::ALL.iter().position(|one| *one == fault).and_then(|at| self.0.get(at)).copied().unwrap_or(0)
@@ -110,8 +127,12 @@ impl Rates {
 /// In a million chances. Those that are drawn at each call are rarer than those that are drawn at each push.
 fn usual(fault: Fault) -> u32 {
     match fault {
-        Fault::CrashBefore | Fault::CrashAfter => 9_000,
+        Fault::CrashBefore | Fault::CrashAfter => 12_000,
         Fault::StoreUnavailable | Fault::StoreAnswerLost | Fault::StoreLate => 20_000,
+        Fault::StoreDoubled | Fault::ReadShort => 20_000,
+        Fault::StoreKilled => 25_000,
+        // Counted where a death meets a journal.
+        Fault::JournalCut => 0,
         Fault::RowPoisoned => 20_000,
         Fault::LogsUnavailable | Fault::LogsAnswerLost => 15_000,
         Fault::BellLost | Fault::BellDoubled | Fault::BellReordered => 60_000,
@@ -122,7 +143,7 @@ fn usual(fault: Fault) -> u32 {
         Fault::WordLost | Fault::WordAnswerLost | Fault::WordDoubled | Fault::WordLate => 25_000,
         Fault::WorkerRestarted => 4_000,
         Fault::WorkerDead => 4_000,
-        Fault::WorkerZombie => 20_000,
+        Fault::WorkerZombie => 30_000,
         Fault::ControllersAway => 15_000,
         Fault::TicksAtOnce => 100_000,
     }

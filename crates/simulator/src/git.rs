@@ -78,7 +78,7 @@ impl WorstGit {
         url: &str,
         answer: impl Fn(&Repository) -> Result<T, CheckoutError> + Send + Sync,
     ) -> Result<T, CheckoutError> {
-        let call = Call { what: format!("{what} of {url}"), ..Call::default() };
+        let call = Call { what: self.world.words(|| format!("{what} of {url}")), ..Call::default() };
         turn::before(&self.world, &call).await;
         if self.world.strikes(Fault::GitUnavailable, Some(&call)) {
             let why = "the connection was reset".to_owned();

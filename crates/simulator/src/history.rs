@@ -1,17 +1,19 @@
 //! One history, from a seed to its end: chaos, then calm, then the oracle. Invariant: the same seed and options make the
 //! same history, byte for byte.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use branchline_model::{RefName, RepositoryName};
-use branchline_ports::Store;
 use branchline_store::MemoryStore;
 
 use crate::actors;
 use crate::coverage::Coverage;
+use crate::fault::Fault;
 use crate::git::{DEFAULT_BRANCH, Repository};
 use crate::house::House;
 use crate::oracle;
+use crate::remote::Remote;
 use crate::schedule::{Death, Schedule};
 use crate::worker::Worker;
 use crate::world::{Weather, World};
@@ -44,31 +46,69 @@ pub struct Verdict {
     pub history: Vec<String>,
 }
 
-/// Lets a seed's history happen on a store that keeps nothing. `record` keeps its text.
+/// What a history's rows are kept in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// A store in memory, whose port fails.
+    Memory,
+    /// The real store upon a table in memory, whose calls fail: so its transactions and journals are what is cut.
+    Table,
+}
+
+impl Ground {
+    /// The one that a seed has where nothing is said: they take turns.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        if seed.is_multiple_of(2) { Self::Table } else { Self::Memory }
+    }
+}
+
+/// Lets a shorter history happen on a SQLite store in this folder, which is empty; `program` is the one that serves it
+/// ([`crate::SERVE`]), and is killed now and then. Where the kill falls is the machine's chance: the same seed may go otherwise.
 ///
 /// # Errors
 /// No runtime could be made.
-pub fn simulate(seed: u64, record: bool) -> std::io::Result<Verdict> {
+pub fn simulate_kills(seed: u64, program: &Path, folder: &Path, record: bool) -> std::io::Result<Verdict> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    Ok(runtime.block_on(history(seed, record, Arc::new(MemoryStore::new()))))
+    Ok(runtime.block_on(async {
+        let world = Arc::new(World::new(seed, record));
+        world.state().rates.always(Fault::StoreKilled);
+        let remote = Remote::new(&world, program, &folder.join("rows.sqlite"));
+        history(&Arc::new(House::upon(&world, Arc::new(remote)))).await
+    }))
 }
 
-async fn history(seed: u64, record: bool, truth: Arc<dyn Store>) -> Verdict {
-    let world = Arc::new(World::new(seed, record));
-    let house = Arc::new(House::new(&world, truth));
-    found(&house).await;
-    let mut schedule = populate(&house);
-    chaos(&world, &mut schedule).await;
-    calm(&world);
-    let restless = rest(&house, &mut schedule).await;
+/// Lets a seed's history happen. `record` keeps its text.
+///
+/// # Errors
+/// No runtime could be made.
+pub fn simulate(seed: u64, ground: Ground, record: bool) -> std::io::Result<Verdict> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    Ok(runtime.block_on(async {
+        let world = Arc::new(World::new(seed, record));
+        let house = match ground {
+            Ground::Memory => House::upon(&world, Arc::new(MemoryStore::new())),
+            Ground::Table => House::upon_a_table(&world),
+        };
+        history(&Arc::new(house)).await
+    }))
+}
+
+async fn history(house: &Arc<House>) -> Verdict {
+    let world = &house.world;
+    found(house).await;
+    let mut schedule = populate(house);
+    chaos(world, &mut schedule).await;
+    calm(world);
+    let restless = rest(house, &mut schedule).await;
     if let Some(left) = restless {
         world.violated(format!("it does not come to rest: {left}"));
     } else {
-        oracle::judge(&house).await;
+        oracle::judge(house).await;
     }
     let mut state = world.state();
     Verdict {
-        seed,
+        seed: world.seed,
         violation: state.violation.take(),
         steps: state.step,
         commits: state.ledger.commits,
@@ -90,7 +130,7 @@ async fn found(house: &House) {
     let count = world.state().chance.between(1, 4);
     for number in 1..=count {
         let mut state = world.state();
-        let large = state.chance.one_in(24);
+        let large = state.chance.one_in(12);
         let pipelines = actors::draw_pipelines(&mut state.chance, large);
         let url = format!("/srv/repository{number}");
         let mut repository = Repository {
@@ -165,7 +205,7 @@ fn populate(house: &Arc<House>) -> Schedule {
 
 /// Lets things happen until enough has gone wrong.
 async fn chaos(world: &World, schedule: &mut Schedule) {
-    let more = world.state().chance.between(0, CHAOS_STEPS);
+    let more = world.state().chance.between(0, 2 * CHAOS_STEPS);
     let begin = world.state().step;
     loop {
         let (steps, faults, killed) = {

@@ -13,7 +13,9 @@ use crate::fault::Fault;
 use crate::git::WorstGit;
 use crate::logs::WorstLogs;
 use crate::store::WorstStore;
+use crate::table;
 use crate::turn::{self, Call};
+use crate::watch::{Processes, Truth, Watch};
 use crate::world::World;
 
 /// What controllers are made of, and the repositories they serve.
@@ -23,15 +25,28 @@ pub(crate) struct House {
     pub(crate) poison: Arc<PoisonedStore>,
     /// The store itself, without faults.
     pub(crate) truth: Arc<dyn Store>,
+    /// The table, where there is one.
+    pub(crate) watch: Option<Arc<Watch>>,
     /// The process that hears workers; another one now and then.
     process: Mutex<Option<Controller>>,
 }
 
 impl House {
-    pub(crate) fn new(world: &Arc<World>, truth: Arc<dyn Store>) -> Self {
+    /// Upon a store that does not fail by itself.
+    pub(crate) fn upon(world: &Arc<World>, truth: Arc<dyn Store>) -> Self {
         let poison = Arc::new(PoisonedStore::over(Arc::clone(&truth)));
         let worst = WorstStore::around(Arc::clone(&poison) as Arc<dyn Store>, Arc::clone(world));
-        Self { world: Arc::clone(world), store: Arc::new(worst), poison, truth, process: Mutex::new(None) }
+        let (world, store) = (Arc::clone(world), Arc::new(worst));
+        Self { world, store, poison, truth, watch: None, process: Mutex::new(None) }
+    }
+
+    /// Upon the real store of a table that fails as DynamoDB may.
+    pub(crate) fn upon_a_table(world: &Arc<World>) -> Self {
+        let (_, watch) = table::worst(world);
+        let poison = Arc::new(PoisonedStore::over(Arc::new(Processes(Arc::clone(&watch)))));
+        let store = Arc::clone(&poison) as Arc<dyn Store>;
+        let (world, truth) = (Arc::clone(world), Arc::new(Truth(Arc::clone(&watch))));
+        Self { world, store, poison, truth, watch: Some(watch), process: Mutex::new(None) }
     }
 
     /// A process that has just been started.
@@ -62,11 +77,6 @@ impl House {
         let state = self.world.state();
         let repository = state.forge.repositories.get(at)?;
         Some(RepositoryId::of(&RepositoryName::new(&repository.url)))
-    }
-
-    /// How many repositories there are.
-    pub(crate) fn repositories(&self) -> usize {
-        self.world.state().forge.repositories.len()
     }
 }
 

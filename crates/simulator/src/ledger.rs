@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use branchline_core::transition;
 use branchline_model::{
-    AttemptId, BuildId, BuildStatus, Change, Deadline, DeadlineKind, Effect, EventKey, Expectation, Key,
-    PendingEffect, Row, RunId, RunState, keys,
+    Attempt, AttemptId, BuildId, BuildStatus, Change, Deadline, DeadlineKind, Effect, EventKey, Expectation,
+    Key, PendingEffect, Row, RunId, RunState, keys,
 };
 
 use crate::coverage::Transition;
@@ -66,6 +66,11 @@ pub(crate) fn whose(row: &Row) -> Whose {
             effect: Effect::Stop { attempt, .. } | Effect::CloseLog { attempt },
             ..
         }) => Whose::Build(attempt.run.build.clone()),
+        // `stop/` or `close-log/`, then the attempt.
+        Row::DueEffect(row) => match row.effect.0.split_once('/').map(|(_, attempt)| attempt.parse()) {
+            Some(Ok(AttemptId { run, .. })) => Whose::Build(run.build),
+            _ => Whose::All,
+        },
         Row::DeadEffect(row) => Whose::Build(row.effect.run().build.clone()),
         Row::Event(row) => Whose::Event(row.key.clone()),
         Row::PendingEvent(row) => Whose::Event(row.event.clone()),
@@ -75,7 +80,6 @@ pub(crate) fn whose(row: &Row) -> Whose {
         | Row::Lane(_)
         | Row::Demand(_)
         | Row::Listening(_)
-        | Row::DueEffect(_)
         | Row::Unreadable(_) => Whose::All,
     }
 }
@@ -130,6 +134,13 @@ impl Ledger {
     pub(crate) fn enter(&mut self, changes: Vec<Change>) -> Result<Vec<Transition>, String> {
         let transitions = self.transitions(&changes);
         let mut wrong = None;
+        for change in &changes {
+            if let Change::Put { row: Row::Attempt(attempt), .. } = change
+                && let Some(why) = self.writes_out_of_turn(attempt)
+            {
+                wrong.get_or_insert(why);
+            }
+        }
         for transition in &transitions {
             if let Some(why) = forbidden(*transition) {
                 wrong.get_or_insert(why);
@@ -158,6 +169,23 @@ impl Ledger {
             wrong = self.out_of_sight();
         }
         wrong.map_or(Ok(transitions), Err)
+    }
+
+    /// Why an attempt may not have its last word now: another one holds its run, or none does.
+    fn writes_out_of_turn(&self, attempt: &Attempt) -> Option<String> {
+        let before = match self.rows.get(&keys::attempt(&attempt.id)) {
+            Some(Row::Attempt(before)) => before.report.is_some(),
+            _ => false,
+        };
+        if attempt.report.is_none() || before {
+            return None;
+        }
+        let holder = match self.rows.get(&keys::run(&attempt.id.run)) {
+            Some(Row::Run(run)) => run.state.attempt(),
+            _ => None,
+        };
+        (holder != Some(attempt.id.number))
+            .then(|| format!("{} has its last word while {holder:?} holds the run", attempt.id))
     }
 
     /// Why a run that waits would not be found: an entry whose lane, or a lane whose demand, is not in its directory.

@@ -41,7 +41,7 @@ impl WorstLogs {
         attempt: &AttemptId,
         answer: impl FnOnce(&mut Logs) -> Result<T, ArtifactError>,
     ) -> Result<T, ArtifactError> {
-        let call = Call { what: format!("{what} {attempt}"), ..Call::default() };
+        let call = Call { what: self.world.words(|| format!("{what} {attempt}")), ..Call::default() };
         let away = || ArtifactError::Unavailable { attempt: attempt.clone(), why: "slow down".to_owned() };
         turn::before(&self.world, &call).await;
         if self.world.strikes(Fault::LogsUnavailable, Some(&call)) {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use branchline_model::{
-    AttemptId, Build, BuildDefinition, BuildProgress, BuildStatus, DeadlineKind, Event, EventKind,
+    AttemptId, Build, BuildDefinition, BuildProgress, BuildStatus, Deadline, DeadlineKind, Event, EventKind,
     EventStatus, Key, Outcome, Ref, RefName, RepositoryId, Row, Run, RunState, keys,
 };
 
@@ -16,6 +16,9 @@ use crate::world::State;
 
 /// What is still to be done; `None` where all is at rest. Read from the books: it only says when to ask the oracle.
 pub(crate) fn restless(house: &House) -> Option<String> {
+    if let Some(left) = house.watch.as_ref().and_then(|watch| watch.leftover()) {
+        return Some(left);
+    }
     let state = house.world.state();
     for row in state.ledger.rows.values().filter(|row| !state.ledger.is_excused(row)) {
         let left = match row {
@@ -30,11 +33,19 @@ pub(crate) fn restless(house: &House) -> Option<String> {
             | Row::DueEffect(_)
             | Row::EndedRun(_)
             | Row::LeaseEnd(_)
+            | Row::Trouble(_)
             | Row::Lane(_)
             | Row::Demand(_) => format!("`{}` is there", row.key()),
+            Row::Deadline(deadline) if !is_of_retention(deadline) => format!("`{}` is there", row.key()),
             _ => continue,
         };
         return Some(left);
+    }
+    for repository in &state.forge.repositories {
+        let id = RepositoryId::of(&branchline_model::RepositoryName::new(&repository.url));
+        if let Err(left) = every_head_was_seen(repository, &id, &state.ledger.rows) {
+            return Some(left);
+        }
     }
     for (name, machine) in &state.machines {
         let is_excused =
@@ -105,6 +116,11 @@ fn all_of(state: &State, rows: &Rows) -> Result<(), String> {
     logs_are_whole(state)
 }
 
+/// Whether a deadline is of what is kept for days after all is at rest.
+fn is_of_retention(deadline: &Deadline) -> bool {
+    matches!(deadline.of, DeadlineKind::RetireBuild { .. } | DeadlineKind::ForgetEvent { .. })
+}
+
 /// No row that stands for something to be done is left where nothing is to be done.
 fn nothing_is_left_behind(state: &State, rows: &Rows) -> Result<(), String> {
     let left = rows.values().filter(|row| !state.ledger.is_excused(row)).find(|row| match row {
@@ -120,9 +136,7 @@ fn nothing_is_left_behind(state: &State, rows: &Rows) -> Result<(), String> {
         | Row::Demand(_)
         | Row::Upload(_) => true,
         // What is kept is looked at again when its days are over.
-        Row::Deadline(row) => {
-            !matches!(row.of, DeadlineKind::RetireBuild { .. } | DeadlineKind::ForgetEvent { .. })
-        }
+        Row::Deadline(row) => !is_of_retention(row),
         Row::Repository(_)
         | Row::Trouble(_)
         | Row::Ref(_)
@@ -364,7 +378,11 @@ fn progress_is_true(build: &Build, runs: &[Ended<'_>], rows: &Rows) -> Result<()
 /// Each attempt of a run has its worker's last word, with all its log, or is lost; there are not too many, and every log
 /// is closed.
 fn a_runs_attempts_are_whole(state: &State, run: &Run, rows: &Rows) -> Result<(), String> {
-    if run.attempts > branchline_model::Retry::default().attempts {
+    let most = match rows.get(&keys::run_definition(&run.id)) {
+        Some(Row::RunDefinition(definition)) => definition.0.retry.attempts,
+        _ => return Err(format!("run {} has no definition", run.id)),
+    };
+    if run.attempts > most {
         return Err(format!("run {} was tried {} times", run.id, run.attempts));
     }
     for number in 1..=run.attempts {

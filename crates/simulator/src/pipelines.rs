@@ -24,7 +24,18 @@ pub(crate) struct Pipeline {
 struct Job {
     needs: Vec<usize>,
     allow_failure: bool,
+    retry: &'static str,
 }
+
+/// When a job is tried again: mostly as it is where nothing is said.
+const RETRIES: &[&str] = &[
+    "",
+    "",
+    "",
+    ", retry: {attempts: 1}",
+    ", retry: {attempts: 2, on: [worker_lost, step_failed], backoff: 10s}",
+    ", retry: {attempts: 3, on: [start_failed, timeout, supervisor_lost], backoff: 1s}",
+];
 
 /// More runs than fit into one transaction of any store with slices of a hundred rows.
 const LARGE: u64 = 120;
@@ -41,7 +52,8 @@ impl Pipeline {
                     needs.extend(usize::try_from(before));
                 }
             }
-            jobs.push(Job { needs, allow_failure: chance.one_in(4) });
+            let retry = chance.pick(RETRIES).copied().unwrap_or_default();
+            jobs.push(Job { needs, allow_failure: chance.one_in(4), retry });
         }
         let (on_push, on_tag) = (!chance.one_in(4), chance.one_in(2));
         Self {
@@ -77,9 +89,10 @@ impl Pipeline {
         for (at, job) in self.jobs.iter().enumerate() {
             let needs: Vec<String> = job.needs.iter().map(|need| format!("job{need}")).collect();
             text.push_str(&format!(
-                "  job{at}: {{process: true, checkout: false, steps: [work], needs: [{}], allow_failure: {}}}\n",
+                "  job{at}: {{process: true, checkout: false, steps: [work], needs: [{}], allow_failure: {}{}}}\n",
                 needs.join(", "),
-                job.allow_failure
+                job.allow_failure,
+                job.retry
             ));
         }
         if self.wrong {

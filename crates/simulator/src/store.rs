@@ -1,4 +1,4 @@
-//! The worst store there may be, around a real one. Invariant: it breaks no promise of the port: what is refused was not
+//! The worst store there may be, around a real one that does not fail by itself. Invariant: it breaks no promise of the port: what is refused was not
 //! written, what is answered was; only an answer may be missing, and what was not answered may still come.
 
 use std::sync::Arc;
@@ -43,14 +43,12 @@ fn unavailable() -> StoreError {
 /// Commits, and enters it in the books where it was made.
 async fn carry_out(inner: &dyn Store, world: &World, changes: Vec<Change>) -> Result<(), CommitError> {
     let answer = inner.commit_if_unchanged(changes.clone()).await;
-    let mut state = world.state();
-    if answer.is_ok() {
-        match state.ledger.enter(changes) {
-            Ok(transitions) => transitions.into_iter().for_each(|made| state.coverage.count_made(made)),
-            Err(wrong) => state.violated(wrong),
+    match &answer {
+        Ok(()) => world.enter(changes),
+        Err(CommitError::Store(StoreError::Refused { key, why })) => {
+            world.violated(format!("a commit was refused: {key}: {why}"));
         }
-    } else if let Err(CommitError::Store(StoreError::Refused { key, why })) = &answer {
-        state.violated(format!("a commit was refused: {key}: {why}"));
+        Err(_) => {}
     }
     answer
 }
@@ -89,7 +87,7 @@ impl Store for WorstStore {
     }
 
     async fn page(&self, page: &Page) -> Result<Vec<Versioned<Row>>, StoreError> {
-        let call = Call { what: format!("page {}", page.partition), ..Call::default() };
+        let call = Call { what: self.world.words(|| format!("page {}", page.partition)), ..Call::default() };
         self.reading(&call).await?;
         let rows = self.inner.page(page).await;
         turn::after(&self.world, &call).await;
@@ -98,7 +96,7 @@ impl Store for WorstStore {
 
     async fn commit_if_unchanged(&self, changes: Vec<Change>) -> Result<(), CommitError> {
         let transitions = self.world.state().ledger.transitions(&changes);
-        let call = Call { what: summary(&changes), transitions };
+        let call = Call { what: self.world.words(|| summary(&changes)), transitions, journal: false };
         turn::before(&self.world, &call).await;
         if self.strikes(Fault::StoreUnavailable, &call) {
             return Err(unavailable().into());

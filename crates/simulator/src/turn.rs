@@ -16,12 +16,14 @@ pub(crate) struct Call {
     pub(crate) what: String,
     /// What it changes of states, where it is a commit.
     pub(crate) transitions: Vec<Transition>,
+    /// Whether it is one of a journal's, of which others may see the rest to be done or undone.
+    pub(crate) journal: bool,
 }
 
 impl Call {
     /// How often a fault is drawn here: more often where it matters most, at a commit that changes a state.
     pub(crate) fn draws(&self) -> u32 {
-        if self.transitions.is_empty() { 1 } else { 3 }
+        if self.journal || self.transitions.is_empty() { 1 } else { 3 }
     }
 }
 
@@ -30,7 +32,7 @@ impl Call {
 pub(crate) enum Wait {
     /// Its turn, before a call of a port or after it: it may die there of this fault.
     Turn(Call, Fault),
-    /// Its first turn.
+    /// Its turn, where it does not die.
     Breath,
     /// A time.
     Until(u64),
@@ -94,6 +96,11 @@ pub(crate) async fn before(world: &Arc<World>, call: &Call) {
 /// After a call, whose answer is not yet heard.
 pub(crate) async fn after(world: &Arc<World>, call: &Call) {
     Turn::new(world, Wait::Turn(call.clone(), Fault::CrashAfter)).await;
+}
+
+/// Lets others act.
+pub(crate) async fn breathe(world: &Arc<World>) {
+    Turn::new(world, Wait::Breath).await;
 }
 
 /// Waits for so long, by the clock that nothing sets.

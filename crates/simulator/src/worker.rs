@@ -103,18 +103,18 @@ impl Worker {
                 return;
             }
             if world.strikes(Fault::WorkerZombie, None) {
-                let still = world.state().chance.between(150_000, 500_000);
+                let still = world.state().chance.between(150_000, 300_000);
                 turn::sleep(world, still).await;
-            }
-            let free = SLOTS.saturating_sub(self.on_machine(|machine| machine.attempts.len()));
-            if free > 0 {
-                // What an answer that was lost brought is lost, and tried again once its lease has ended.
-                let _ = self.claim(free).await;
             }
             let time = world.state().time;
             if time >= heard + HEARTBEAT {
                 heard = time;
                 self.beat().await;
+            }
+            let free = SLOTS.saturating_sub(self.on_machine(|machine| machine.attempts.len()));
+            if free > 0 {
+                // What an answer that was lost brought is lost, and tried again once its lease has ended.
+                let _ = self.claim(free).await;
             }
             let attempts: Vec<AttemptId> =
                 self.on_machine(|machine| machine.attempts.keys().cloned().collect());

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use branchline_model::Timestamp;
+use branchline_model::{Change, Timestamp};
 use branchline_ports::{Clock, Ring};
 use branchline_testkit::SteppedClock;
 
@@ -64,6 +64,8 @@ pub(crate) struct State {
     pub(crate) away_until: u64,
     /// Every controller is to be killed now.
     pub(crate) kill_controllers: bool,
+    /// The table is looked at from outside the world: nothing goes wrong, and nobody acts.
+    pub(crate) observing: bool,
     pub(crate) forge: Forge,
     pub(crate) deliveries: Vec<usize>,
     pub(crate) machines: BTreeMap<String, Machine>,
@@ -100,6 +102,7 @@ impl World {
             rings: Vec::new(),
             away_until: 0,
             kill_controllers: false,
+            observing: false,
             forge: Forge::default(),
             deliveries: Vec::new(),
             machines: BTreeMap::new(),
@@ -158,9 +161,23 @@ impl World {
         self.state().strikes(fault, call)
     }
 
+    /// Words for the history; none where it is not written down.
+    pub(crate) fn words(&self, words: impl FnOnce() -> String) -> String {
+        if self.state().history.is_some() { words() } else { String::new() }
+    }
+
     /// Has something carried out beside everything else.
     pub(crate) fn spawn(&self, name: impl Into<String>, work: Work) {
         self.state().spawned.push((name.into(), work));
+    }
+
+    /// Enters a commit that was made in the books.
+    pub(crate) fn enter(&self, changes: Vec<Change>) {
+        let mut state = self.state();
+        match state.ledger.enter(changes) {
+            Ok(transitions) => transitions.into_iter().for_each(|made| state.coverage.count_made(made)),
+            Err(wrong) => state.violated(wrong),
+        }
     }
 
     /// Something that must never be so is so. The first one counts.
@@ -202,6 +219,10 @@ impl State {
     /// Counts a fault that happens now, and writes it down.
     pub(crate) fn count(&mut self, fault: Fault, call: Option<&Call>) {
         self.coverage.count(fault, self.running.operation, call.map_or(&[], |call| &call.transitions));
+        let dies = matches!(fault, Fault::CrashBefore | Fault::CrashAfter | Fault::WorkerRestarted);
+        if dies && call.is_some_and(|call| call.journal) {
+            self.coverage.count(Fault::JournalCut, self.running.operation, &[]);
+        }
         self.note(|| match call {
             Some(call) => format!("!! {}: {}", fault.words(), call.what),
             None => format!("!! {}", fault.words()),

@@ -1,0 +1,25 @@
+//! Shorter histories on a SQLite store in a process of its own, which is killed over commits.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
+
+use std::path::Path;
+
+use branchline_simulator::simulate_kills;
+
+#[test]
+fn a_store_that_is_killed_over_its_commits_keeps_every_promise() {
+    let mut kills = 0;
+    for seed in 1..=5 {
+        let folder = tempfile::tempdir().unwrap();
+        let program = Path::new(env!("CARGO_BIN_EXE_branchline-simulator"));
+        let verdict = simulate_kills(seed, program, folder.path(), true).unwrap();
+        if let Some(violation) = &verdict.violation {
+            panic!("{}\n\nseed {seed}: {violation}", verdict.history.join("\n"));
+        }
+        let killed = |(fault, count): (&branchline_simulator::Fault, &u64)| {
+            (*fault == branchline_simulator::Fault::StoreKilled).then_some(*count)
+        };
+        kills += verdict.coverage.faults.iter().filter_map(killed).sum::<u64>();
+    }
+    assert!(kills >= 5, "the store was killed only {kills} times");
+}
