@@ -85,7 +85,7 @@ impl Error for Misuse {}
 /// Every command: name, arguments, what it does. The help text and the search for a misspelt name read this.
 const COMMANDS: &[(&str, &str, &str)] = &[
     ("test", "", "Install what the tests need (Debian, as root), then check everything; ends with a summary"),
-    ("bench", "NAME", "Run a benchmark in release mode: pickup, throughput, resolve, store, logs"),
+    ("bench", "NAME", "Run a benchmark in release mode: pickup, throughput, resolve, store, rows, logs"),
     (
         "simulate",
         "[--seeds N] [--seed S]",

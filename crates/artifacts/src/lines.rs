@@ -38,7 +38,7 @@ impl LinesWriter {
             self.newlines += newlines(counted);
             self.counted += counted.len() as u64;
             rest = after;
-            if self.counted % STRIDE == 0 {
+            if self.counted.is_multiple_of(STRIDE) {
                 self.write(path)?;
             }
         }

@@ -26,7 +26,7 @@ pub(crate) fn clear_away(folder: &Path) {
 /// Tells objects on their way apart.
 static BEGUN: AtomicU64 = AtomicU64::new(0);
 
-fn unavailable(key: impl ToString, doing: &str, path: &Path, error: &io::Error) -> ObjectError {
+fn unavailable(key: &impl ToString, doing: &str, path: &Path, error: &io::Error) -> ObjectError {
     ObjectError::Unavailable {
         key: key.to_string(),
         why: format!("cannot {doing} {}: {error}", path.display()),

@@ -156,7 +156,7 @@ impl Controller {
     async fn record(&self, lease: &Lease, upload: Upload) -> Result<(), UploadError> {
         for _ in 0..MOST_TRIES {
             let run = self.held_run(lease).await?;
-            let plan = upload::begin(&run, upload.clone()).map_err(|refusal| refused(refusal, &upload))?;
+            let plan = upload::begin(&run, upload.clone()).map_err(|refusal| refused(&refusal, &upload))?;
             if let Outcome::Done = self.commit(plan).await? {
                 return Ok(());
             }
@@ -223,7 +223,7 @@ impl Controller {
             let run = self.held_run(lease).await?;
             let now = self.clock.now();
             let plan = upload::name(&run, &upload, there.as_ref(), now)
-                .map_err(|refusal| refused(refusal, &upload.value))?;
+                .map_err(|refusal| refused(&refusal, &upload.value))?;
             let Upload { key, content, parts, .. } = &upload.value;
             if let (Some(signer), Some(parts)) = (objects.signer(), parts) {
                 match signer.complete_parts(key, content, parts).await {
@@ -288,7 +288,7 @@ fn is_of(artifact: &Artifact, id: &str) -> bool {
     artifact.key.as_str().split('/').any(|part| part == id)
 }
 
-fn refused(refusal: Refused, upload: &Upload) -> UploadError {
+fn refused(refusal: &Refused, upload: &Upload) -> UploadError {
     match refusal {
         Refused::Fenced => UploadError::Fenced { attempt: upload.attempt.clone() },
         Refused::Taken => UploadError::Taken { name: upload.name.clone() },

@@ -82,7 +82,7 @@ pub fn take(due: &[(DueEffect, Option<Versioned<PendingEffect>>)], now: Timestam
                 Ok(next) => next,
                 Err(dead) => {
                     plan.delete(keys::pending_effect(&place.effect), Expectation::Unchanged(row.version));
-                    plan.put(dead, Expectation::Any);
+                    plan.put(*dead, Expectation::Any);
                     continue;
                 }
             };
@@ -129,7 +129,7 @@ pub fn settle(
             }
             Err(dead) => {
                 plan.delete(keys::pending_effect(&key), Expectation::Unchanged(row.version));
-                plan.put(dead, Expectation::Any);
+                plan.put(*dead, Expectation::Any);
             }
         }
     }
@@ -142,12 +142,13 @@ fn fail(
     at: Timestamp,
     why: String,
     is_doubtful: bool,
-) -> Result<PendingEffect, DeadEffect> {
+) -> Result<PendingEffect, Box<DeadEffect>> {
     let failures = pending.failures.saturating_add(1);
     let first_failure = pending.first_failure.unwrap_or(at);
     if failures >= MOST_FAILURES {
         let PendingEffect { effect, planned_at, .. } = pending;
-        return Err(DeadEffect { effect, planned_at, failures, first_failure, last_failure: at, why });
+        let dead = DeadEffect { effect, planned_at, failures, first_failure, last_failure: at, why };
+        return Err(Box::new(dead));
     }
     let last = if is_doubtful { LastTry::Unknown { at, why } } else { LastTry::Failed { at, why } };
     Ok(PendingEffect { failures, first_failure: Some(first_failure), last, ..pending })

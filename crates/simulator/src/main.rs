@@ -119,7 +119,7 @@ fn look_for_mutations(only: &str, seeds: u64) -> std::io::Result<ExitCode> {
     let mut all_found = true;
     try_mutations(&root, seeds, only, |mutation, found| match found {
         Found::By { seed, violation } => {
-            println!("found by seed {seed:>3}: {}\n    {violation}", mutation.name)
+            println!("found by seed {seed:>3}: {}\n    {violation}", mutation.name);
         }
         Found::Missed => {
             all_found = false;

@@ -1,7 +1,5 @@
 //! Shorter histories on a SQLite store in a process of its own, which is killed over commits.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
-
 use std::path::Path;
 
 use branchline_simulator::simulate_kills;

@@ -13,7 +13,7 @@ use branchline_ports::{ObjectError, SignedRequest, Signer};
 use super::S3Artifacts;
 use super::objects::{different, error, in_bucket, text};
 
-fn unsigned(key: &ObjectKey, why: impl ToString) -> ObjectError {
+fn unsigned(key: &ObjectKey, why: &impl ToString) -> ObjectError {
     let why = format!("a request for it cannot be signed: {}", why.to_string());
     ObjectError::Unavailable { key: key.to_string(), why }
 }
@@ -42,12 +42,12 @@ impl Signer for S3Artifacts {
         valid: Duration,
     ) -> Result<Vec<SignedRequest>, ObjectError> {
         let bucket = &self.shared.bucket;
-        let expires = || PresigningConfig::expires_in(valid).map_err(|why| unsigned(key, why));
+        let expires = || PresigningConfig::expires_in(valid).map_err(|why| unsigned(key, &why));
         let full = bucket.full(&in_bucket(key));
         let Some(upload) = upload else {
             let request = bucket.client.put_object().bucket(&bucket.name).key(full).if_none_match("*");
             let request = request.content_length(content.bytes as i64).checksum_sha256(text(content.sha256));
-            let request = request.presigned(expires()?).await.map_err(|why| unsigned(key, why))?;
+            let request = request.presigned(expires()?).await.map_err(|why| unsigned(key, &why))?;
             return Ok(vec![signed(&request, 0..content.bytes)]);
         };
         if Content::in_parts(content.bytes, content.sha256, parts) != *content {
@@ -60,7 +60,7 @@ impl Signer for S3Artifacts {
             let request = bucket.client.upload_part().bucket(&bucket.name).key(&full).upload_id(upload);
             let request = request.part_number(number).content_length((bytes.end - bytes.start) as i64);
             let request = request.checksum_sha256(text(*part)).presigned(expires()?).await;
-            requests.push(signed(&request.map_err(|why| unsigned(key, why))?, bytes));
+            requests.push(signed(&request.map_err(|why| unsigned(key, &why))?, bytes));
         }
         Ok(requests)
     }
@@ -104,9 +104,9 @@ impl Signer for S3Artifacts {
 
     async fn sign_download(&self, key: &ObjectKey, valid: Duration) -> Result<SignedRequest, ObjectError> {
         let bucket = &self.shared.bucket;
-        let expires = PresigningConfig::expires_in(valid).map_err(|why| unsigned(key, why))?;
+        let expires = PresigningConfig::expires_in(valid).map_err(|why| unsigned(key, &why))?;
         let request = bucket.client.get_object().bucket(&bucket.name).key(bucket.full(&in_bucket(key)));
-        let request = request.presigned(expires).await.map_err(|why| unsigned(key, why))?;
+        let request = request.presigned(expires).await.map_err(|why| unsigned(key, &why))?;
         Ok(signed(&request, 0..0))
     }
 }

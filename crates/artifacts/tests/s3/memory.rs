@@ -13,7 +13,7 @@ use aws_smithy_types::base64;
 use futures_util::TryStreamExt;
 use s3s::checksum::ChecksumHasher;
 use s3s::dto::*;
-use s3s::{Body, S3, S3Error, S3Request, S3Response, S3Result, s3_error};
+use s3s::{Body, S3, S3Request, S3Response, S3Result, s3_error};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
@@ -444,7 +444,7 @@ impl S3 for Memory {
         request: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
         let removed = self.0.lock().await.uploads.remove(&request.input.upload_id);
-        removed.ok_or_else(|| S3Error::from(s3_error!(NoSuchUpload)))?;
+        removed.ok_or_else(|| s3_error!(NoSuchUpload))?;
         Ok(S3Response::new(AbortMultipartUploadOutput::default()))
     }
 }

@@ -45,7 +45,7 @@ async fn what_was_uploaded_and_named_is_an_artifact_of_the_run() {
     let named = house.controller.name_artifact(lease, &id, &key("report/index.html")).await.unwrap();
     let again = house.controller.name_artifact(lease, &id, &key("report/index.html")).await.unwrap();
     assert_eq!(named, again, "the answer may have been lost");
-    assert_eq!(house.controller.artifacts(run).await.unwrap(), [named.clone()]);
+    assert_eq!(house.controller.artifacts(run).await.unwrap(), std::slice::from_ref(&named));
     assert_eq!(house.controller.read_artifact(&named, 1, 10).await.unwrap().bytes, b"p>");
     house.step(3 * 60 * 60);
     house.rest().await;
