@@ -7,7 +7,8 @@ use branchline_model::{Change, Expectation, Key, Row, Versioned};
 /// Why the store gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// It could not be reached, is full, or failed: nothing was written; the same may work later.
+    /// It could not be reached, is full, or failed: the same may work later. A commit that is answered so was not made, or, by
+    /// a store across a network whose answer was lost for good, was made whole: whoever goes on reads first.
     #[error("the store is unavailable: {why}")]
     Unavailable {
         /// What failed, and where.
@@ -85,8 +86,9 @@ const DISCARDED_AT_ONCE: usize = 100;
 
 /// The rows.
 ///
-/// Reads are consistent: what was committed before a read began is seen by it. After a crash, every commit that
-/// was answered is there; one that was not answered is there whole or not at all.
+/// Reads are consistent: what was committed before a read began is seen by it. What is committed while a read of several
+/// rows goes on may be seen in some of them and not in others: decisions name the versions they rest on. After a
+/// crash, every commit that was answered is there; one that was not answered is there whole or not at all.
 ///
 /// A row that is there but cannot be understood (of a format that is not known here, or damaged) is answered as
 /// [`Row::Unreadable`] in its place and with its version, so that it fails no read of others; it can be removed and written
