@@ -1,0 +1,242 @@
+//! What a person is told of an expression that cannot be read. Everything that is said of syntax is said here.
+
+use crate::ast::{MacroKind, Node};
+use crate::token::{Span, Token};
+use crate::{MAX_DEPTH, MAX_LENGTH, SyntaxError};
+
+/// Names that CEL keeps for itself ("Syntax", RESERVED).
+pub(crate) const RESERVED: &[&str] = &[
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "in",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+];
+
+fn error(at: usize, len: usize, message: impl Into<String>, hint: impl Into<String>) -> SyntaxError {
+    SyntaxError { offset: at, len: len.max(1), message: message.into(), hint: Some(hint.into()) }
+}
+
+/// A token, as people see it.
+fn shown(token: &Token) -> String {
+    match token {
+        Token::Name(name) => format!("`{name}`"),
+        Token::Int(number) => format!("`{number}`"),
+        Token::Double(number) => format!("`{number}`"),
+        Token::Text(_) => "a text".to_owned(),
+        Token::Sign(sign) => format!("`{sign}`"),
+        Token::End => "the end".to_owned(),
+    }
+}
+
+pub(crate) fn empty(from: usize, end: usize) -> SyntaxError {
+    error(from, end - from, "the expression is empty", "write a condition, such as `event.kind == \"push\"`")
+}
+
+pub(crate) fn too_long(at: usize, len: usize) -> SyntaxError {
+    error(
+        at,
+        len,
+        format!("the expression has {len} bytes; at most {MAX_LENGTH} are read"),
+        "say less here, or let a step's script decide",
+    )
+}
+
+pub(crate) fn too_deep(span: Span) -> SyntaxError {
+    error(
+        span.at,
+        span.len(),
+        format!("the expression is nested more than {MAX_DEPTH} levels deep"),
+        "take it apart: `a && b && c` and lists may be long, nesting may not",
+    )
+}
+
+pub(crate) fn bytes_literal(at: usize, len: usize) -> SyntaxError {
+    error(at, len, "bytes (`b\"…\"`) are not part of expressions here", "write a text: `\"…\"`")
+}
+
+pub(crate) fn open_text(at: usize, len: usize, close: &str) -> SyntaxError {
+    error(at, len, "the text is not closed", format!("end it with {close}"))
+}
+
+pub(crate) fn unknown_escape(at: usize, rest: &str) -> SyntaxError {
+    let shown: String = rest.chars().take(2).collect();
+    error(
+        at,
+        shown.len(),
+        format!("`{shown}` is no escape in a text"),
+        "write `\\\\` for a backslash, or a raw text: `r\"^v\\d+\"`",
+    )
+}
+
+pub(crate) fn unknown_sign(rest: &str, at: usize, first: char) -> SyntaxError {
+    let hint = match first {
+        '=' => "compare with `==`",
+        '&' => "write `&&`",
+        '|' => "write `||`",
+        '$' if rest.starts_with("${{") => "write it without `${{ }}`: a condition is an expression already",
+        '$' => "a name stands alone: `event.branch`",
+        '`' => "a text stands in `\"…\"` or `'…'`",
+        '#' => "a comment begins with `//`",
+        _ => "a text stands in quotes: `\"…\"`",
+    };
+    error(at, first.len_utf8(), format!("`{}` means nothing here", first.escape_debug()), hint)
+}
+
+pub(crate) fn number_with_letters(at: usize, len: usize, after: char) -> SyntaxError {
+    let (message, hint) = match after {
+        'u' | 'U' => ("unsigned numbers are not part of expressions here", "write it without `u`"),
+        _ => {
+            ("letters follow a number", "write a text in quotes, as `\"1.94\"`, or a space after the number")
+        }
+    };
+    error(at, len + 1, message, hint)
+}
+
+pub(crate) fn number_out_of_range(at: usize, len: usize) -> SyntaxError {
+    error(at, len, "the number is out of range", "whole numbers go to 9223372036854775807")
+}
+
+pub(crate) fn reserved(word: &str, span: Span) -> SyntaxError {
+    let hint = match word {
+        "if" => "write `condition ? yes : no`",
+        "in" => "a value stands before `in`: `\"x\" in list`",
+        _ => "name it in brackets: `matrix[\"for\"]`",
+    };
+    error(span.at, span.len(), format!("`{word}` is a word of CEL itself, and no name"), hint)
+}
+
+pub(crate) fn message(span: Span) -> SyntaxError {
+    error(
+        span.at,
+        span.len(),
+        "messages (`Type{…}`) are not part of expressions here",
+        "a map is `{\"key\": 1}`",
+    )
+}
+
+pub(crate) fn optional(span: Span) -> SyntaxError {
+    error(
+        span.at,
+        span.len(),
+        "optional fields (`.?`) are not needed here",
+        "write `a.b`: of what has no value it is null",
+    )
+}
+
+pub(crate) fn field_name(token: &Token, span: Span) -> SyntaxError {
+    let hint = match token {
+        Token::Int(number) => format!("write `[{number}]`"),
+        Token::Text(_) => "write `[\"…\"]`".to_owned(),
+        Token::Sign("*") => "ask each item: `list.exists(x, x == 1)`".to_owned(),
+        _ => "write a name after the dot, or a key in brackets: `matrix[\"node-version\"]`".to_owned(),
+    };
+    error(span.at, span.len(), format!("after `.` comes {} instead of a name", shown(token)), hint)
+}
+
+pub(crate) fn has_wants_a_field(span: Span) -> SyntaxError {
+    error(span.at, span.len(), "`has` wants one field", "write `has(event.tag)`, or `event[\"tag\"] != null`")
+}
+
+fn usage(kind: MacroKind) -> &'static str {
+    match kind {
+        MacroKind::All => "list.all(x, x > 0)",
+        MacroKind::Exists => "list.exists(x, x == \"ok-to-test\")",
+        MacroKind::ExistsOne => "list.exists_one(x, x == \"ok-to-test\")",
+        MacroKind::Filter => "list.filter(x, x.startsWith(\"a\"))",
+        MacroKind::Map => "list.map(x, x + \"!\")",
+    }
+}
+
+fn macro_name(kind: MacroKind) -> &'static str {
+    MacroKind::NAMES.iter().find(|(_, other)| *other == kind).map_or("", |(name, _)| name)
+}
+
+pub(crate) fn macro_variable(kind: MacroKind, span: Span) -> SyntaxError {
+    error(
+        span.at,
+        span.len(),
+        format!("`{}` wants a plain name for its item first", macro_name(kind)),
+        format!("as in `{}`", usage(kind)),
+    )
+}
+
+pub(crate) fn macro_arguments(kind: MacroKind, span: Span) -> SyntaxError {
+    error(
+        span.at,
+        span.len(),
+        format!("`{}` wants a name for its item, and what to ask of it", macro_name(kind)),
+        format!("as in `{}`", usage(kind)),
+    )
+}
+
+pub(crate) fn expected(sign: &str, what: &str, token: &Token, span: Span) -> SyntaxError {
+    let hint = foreign(token).unwrap_or_else(|| format!("write `{sign}`"));
+    error(span.at, span.len(), format!("`{sign}` is missing {what}: here comes {}", shown(token)), hint)
+}
+
+pub(crate) fn no_operand(token: &Token, span: Span, text: &str, before: Span) -> SyntaxError {
+    let last = text.get(before.at..before.end).unwrap_or_default().trim();
+    let where_to = if last.is_empty() { "at the start".to_owned() } else { format!("after `{last}`") };
+    error(
+        span.at,
+        span.len(),
+        format!("{where_to} a value is missing: here comes {}", shown(token)),
+        "write a name, a text in quotes, a number, or an expression in parentheses",
+    )
+}
+
+pub(crate) fn trailing(token: &Token, span: Span, node: &Node) -> SyntaxError {
+    let hint = foreign(token).unwrap_or_else(|| match token {
+        Token::Sign(_) if span.at == node.span.end => "take it away, or open it before".to_owned(),
+        _ => "join conditions with `&&` or `||`; a text stands in quotes".to_owned(),
+    });
+    error(span.at, span.len(), format!("the expression has ended, but here comes {}", shown(token)), hint)
+}
+
+pub(crate) fn open_interpolation(token: &Token, span: Span, from: usize) -> SyntaxError {
+    if *token == Token::End {
+        return error(
+            from.saturating_sub(3),
+            3,
+            "`${{` is not closed",
+            "end it with `}}`; for the text itself write `$${{`",
+        );
+    }
+    let hint =
+        foreign(token).unwrap_or_else(|| "end it with `}}`, or join values with an operator".to_owned());
+    error(
+        span.at,
+        span.len(),
+        format!("the expression has ended, but here comes {} instead of `}}}}`", shown(token)),
+        hint,
+    )
+}
+
+/// What users of other languages write between two values.
+fn foreign(token: &Token) -> Option<String> {
+    let Token::Name(name) = token else { return None };
+    let write = match name.to_ascii_lowercase().as_str() {
+        "and" => "write `&&`",
+        "or" => "write `||`",
+        "is" | "eq" => "write `==`",
+        "ne" => "write `!=`",
+        "not" => "write `!`; for `not in` write `!(a in b)`",
+        "contains" | "startswith" | "endswith" | "matches" => "write `a.contains(b)`, `a.startsWith(b)`, …",
+        _ => return None,
+    };
+    Some(write.to_owned())
+}
