@@ -24,8 +24,8 @@ use branchline_controller::{Controller, Ports};
 use branchline_core::{effect, queue};
 use branchline_model::{
     AttemptId, Build, BuildId, BuildState, Change, CommitId, Engine, EventKey, Expectation, JobName,
-    PipelineName, Plan, PoolName, RefName, Repository, RepositoryId, RepositoryName, Retry, Run,
-    RunDefinition, RunDefinitionRow, RunId, RunState, Stop, Tag, Timestamp, Wants, WorkerId,
+    PipelineName, Plan, PoolName, RefName, ReportsDefinition, Repository, RepositoryId, RepositoryName,
+    Retry, Run, RunDefinition, RunDefinitionRow, RunId, RunState, Stop, Tag, Timestamp, Wants, WorkerId,
 };
 use branchline_ports::{
     Bell, Checkout, CheckoutError, Claimant, Clock, CommitFiles, Heads, LaunchError, Launcher, Ring, Store,
@@ -291,6 +291,8 @@ fn queue_run(
             env: BTreeMap::new(),
             steps: Vec::new(),
             timeout: Duration::from_secs(600),
+            artifacts: Vec::new(),
+            reports: ReportsDefinition::default(),
             grace: Duration::from_secs(10),
             retry: Retry::default(),
         };

@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use branchline_core::upload::{self, Refused};
 use branchline_model::{
-    Artifact, AttemptId, Content, Digest, Expectation, OBJECT_PART, ObjectKey, Plan, Run, RunId, Upload,
-    UploadState, Versioned, keys,
+    Artifact, AttemptId, Content, Expectation, OBJECT_PART, ObjectKey, Plan, Run, RunId, Upload, UploadState,
+    Versioned, keys,
 };
-use branchline_ports::{Lease, ObjectError, ObjectPart, Objects, Page, Pieces, SignedRequest, StoreError};
+use branchline_ports::{
+    BegunUpload, Destination, Lease, NewArtifact, ObjectError, ObjectPart, Objects, Page, Pieces, StoreError,
+};
 
 use crate::commit::{MOST_TRIES, Outcome};
 use crate::{Controller, ControllerError};
 
 /// So long a signed request may be begun.
-const SIGNED_FOR: Duration = Duration::from_secs(15 * 60);
+pub(crate) const SIGNED_FOR: Duration = Duration::from_secs(15 * 60);
 
 /// So long an upload may take until it is named. Much longer than its requests may be begun, so that none is under way when what it writes
 /// is removed.
@@ -26,37 +28,6 @@ const MOST_ARTIFACTS: usize = 10_000;
 
 /// S3 takes no more parts of one object.
 const MOST_PARTS: u64 = 10_000;
-
-/// An artifact to upload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewArtifact {
-    /// What it is to be called, in the form of a key: `report/index.html`.
-    pub name: ObjectKey,
-    /// How many bytes it has.
-    pub bytes: u64,
-    /// Their SHA-256.
-    pub sha256: Digest,
-    /// The SHA-256 of each of its parts of [`OBJECT_PART`] bytes; none are needed where there is only one.
-    pub parts: Vec<Digest>,
-}
-
-/// An upload that was begun.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BegunUpload {
-    /// Its id.
-    pub id: String,
-    /// Where its bytes go.
-    pub destination: Destination,
-}
-
-/// Where the bytes of an upload go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// To the controller: [`Controller::put_upload`].
-    Controller,
-    /// To the store itself, by these requests, each with its part of the bytes.
-    Requests(Vec<SignedRequest>),
-}
 
 /// Why an artifact was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use branchline_core::attempt::{self, Finishing, Refused};
 use branchline_model::{
     Attempt, AttemptEnd, AttemptId, AttemptProgress, AttemptReport, Expectation, HeldAttempt, LineTime, Plan,
-    Run, RunDefinition, RunDefinitionRow, StepRecord, Timestamp, Versioned, WorkerId, keys,
+    Run, RunDefinition, RunDefinitionRow, StepRecord, Tally, Timestamp, Versioned, WorkerId, keys,
 };
 use branchline_ports::{
     ArtifactError, Assignment, Claimant, Heard, Lease, Page, ProtocolError, Ring, StoreError, Stored,
@@ -183,10 +183,15 @@ impl WorkerProtocol for Controller {
         Err(contended(&lease.attempt))
     }
 
-    async fn progress(&self, lease: &Lease, steps: &[StepRecord]) -> Result<(), ProtocolError> {
+    async fn progress(
+        &self,
+        lease: &Lease,
+        steps: &[StepRecord],
+        tally: Option<Tally>,
+    ) -> Result<(), ProtocolError> {
         self.must_hold(lease).await?;
         let mut plan = Plan::default();
-        let row = AttemptProgress { attempt: lease.attempt.clone(), steps: steps.to_vec() };
+        let row = AttemptProgress { attempt: lease.attempt.clone(), steps: steps.to_vec(), tally };
         plan.put(row, Expectation::Any);
         self.commit(plan).await.map_err(unavailable)?;
         self.bell.ring(Ring::BuildChanged(lease.attempt.run.build.clone()));

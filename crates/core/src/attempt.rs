@@ -121,6 +121,14 @@ pub fn judge(end: &AttemptEnd, stop: Option<&Stop>) -> (Outcome, Option<EndReaso
         (AttemptEnd::StepSignalled { step, signal }, None) => {
             (Outcome::Failed, Some(EndReason::StepSignalled { step: step.clone(), signal: *signal }))
         }
+        (AttemptEnd::TestsFailed { .. } | AttemptEnd::ArtifactFailed { .. }, Some(stop)) => stopped(stop),
+        (AttemptEnd::TestsFailed { count }, None) => {
+            (Outcome::Failed, Some(EndReason::TestFailed { count: *count }))
+        }
+        (AttemptEnd::ArtifactFailed { artifact, why }, None) => {
+            let (artifact, why) = (artifact.clone(), why.clone());
+            (Outcome::Failed, Some(EndReason::ArtifactFailed { artifact, why }))
+        }
         (AttemptEnd::TimedOut { of }, _) => (Outcome::TimedOut, Some(EndReason::Timeout { of: of.clone() })),
         (AttemptEnd::StartFailed { why }, _) => {
             (Outcome::Errored, Some(EndReason::StartFailed { why: why.clone() }))

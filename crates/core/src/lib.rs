@@ -16,6 +16,7 @@ pub mod outcome;
 pub mod pace;
 pub mod queue;
 pub mod refs;
+pub mod results;
 pub mod retention;
 pub mod retry;
 pub mod rundef;

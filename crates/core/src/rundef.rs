@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use branchline_jobs_schema::{self as schema, Job, Pipeline, Place, Shell, Step};
 use branchline_model::{
-    Build, CheckoutDefinition, Engine, JobName, RefName, Repository, Retry, RetryOn, RunDefinition, RunId,
-    ShellDefinition, StepDefinition,
+    Build, CheckoutDefinition, Engine, JobName, RefName, ReportsDefinition, Repository, Retry, RetryOn,
+    RunDefinition, RunId, ShellDefinition, StepDefinition,
 };
 
 /// How long a process that was asked to end may take before it is killed.
@@ -45,6 +45,8 @@ pub fn definition(
         }),
         env,
         steps: job.steps.iter().map(step).collect(),
+        artifacts: Vec::new(),
+        reports: ReportsDefinition::default(),
         timeout: job.timeout,
         grace: GRACE,
         retry: retry(job),

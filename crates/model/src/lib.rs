@@ -14,6 +14,7 @@ mod pace;
 mod pending;
 mod plan;
 mod queue;
+mod results;
 mod row;
 mod rundef;
 mod state;
@@ -33,13 +34,15 @@ pub use pace::{LogWatch, Pace};
 pub use pending::{DeadEffect, DueEffect, LastTry, PendingEffect};
 pub use plan::{Change, Effect, EffectKey, Expectation, Plan};
 pub use queue::{Demand, Lane, LaneId, Priority, QueueEntry, Standing, Tag, Wants};
+pub use results::{AttemptResults, Results, SourcePlace, Summary, Tally, Test, TestOutcome, Tests};
 pub use row::{
     Attempt, AttemptProgress, Build, BuildDefinition, BuildProgress, Deadline, DeadlineKind, EndedRun,
     JobDefinition, JobProgress, Key, PendingEvent, Problem, Repository, Row, Run, RunDefinitionRow, Trouble,
     UnreadableRow, Version, Versioned, keys,
 };
 pub use rundef::{
-    CheckoutDefinition, Engine, Retry, RetryOn, RunDefinition, ShellDefinition, StepDefinition,
+    ArtifactDefinition, CheckoutDefinition, Engine, MatchDefinition, ReportsDefinition, Retry, RetryOn,
+    RunDefinition, ShellDefinition, StepDefinition,
 };
 pub use state::{BuildState, BuildStatus, EndReason, Outcome, RunState, RunStatus, Stop, TimeoutOf};
 pub use time::Timestamp;

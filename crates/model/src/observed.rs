@@ -79,6 +79,18 @@ pub enum AttemptEnd {
         /// Whose.
         of: TimeoutOf,
     },
+    /// Every step passed, or was allowed to fail; tests did not.
+    TestsFailed {
+        /// How many.
+        count: u64,
+    },
+    /// Every step passed, or was allowed to fail; what was to be kept of it could not be.
+    ArtifactFailed {
+        /// The artifact's name.
+        artifact: String,
+        /// Why.
+        why: String,
+    },
     /// It was told to stop.
     Stopped,
     /// No step could be begun, or the next one could not be.

@@ -7,11 +7,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, Artifact, AttemptId, AttemptReport, BuildId, BuildState, CommitId, DeadEffect, Demand, DueEffect,
-    EffectKey, Event, EventKey, HeldAttempt, JobName, KeptBuild, Lane, LaneId, LeaseEnd, Listening, LogWatch,
-    Lost, ObjectKey, Outcome, PendingEffect, PipelineName, PoolName, QueueEntry, Ref, RefName, RepositoryId,
-    RepositoryName, Retention, RunDefinition, RunId, RunState, StepRecord, Timestamp, Upload, Wants,
-    WorkerId,
+    Actor, Artifact, AttemptId, AttemptReport, AttemptResults, BuildId, BuildState, CommitId, DeadEffect,
+    Demand, DueEffect, EffectKey, Event, EventKey, HeldAttempt, JobName, KeptBuild, Lane, LaneId, LeaseEnd,
+    Listening, LogWatch, Lost, ObjectKey, Outcome, PendingEffect, PipelineName, PoolName, QueueEntry, Ref,
+    RefName, RepositoryId, RepositoryName, Retention, RunDefinition, RunId, RunState, StepRecord, Tally,
+    Timestamp, Upload, Wants, WorkerId,
 };
 
 /// Where a row is kept.
@@ -245,6 +245,9 @@ pub struct AttemptProgress {
     pub attempt: AttemptId,
     /// Every step that was begun, in order.
     pub steps: Vec<StepRecord>,
+    /// How far the step is that runs, where its output says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tally: Option<Tally>,
 }
 
 /// A run that has ended and was not yet folded into its build.
@@ -363,6 +366,7 @@ rows! {
     RunDefinition(RunDefinitionRow),
     Attempt(Attempt),
     AttemptProgress(AttemptProgress),
+    AttemptResults(AttemptResults),
     LogWatch(LogWatch),
     Upload(Upload),
     Artifact(Artifact),
@@ -404,6 +408,7 @@ impl Row {
             Self::RunDefinition(row) => keys::run_definition(&row.0.run),
             Self::Attempt(row) => keys::attempt(&row.id),
             Self::AttemptProgress(row) => keys::attempt_progress(&row.attempt),
+            Self::AttemptResults(row) => keys::attempt_results(&row.attempt),
             Self::LogWatch(row) => keys::log_watch(&row.attempt),
             Self::Upload(row) => keys::upload(&row.attempt, &row.id),
             Self::Artifact(row) => keys::artifact(&row.attempt, &row.name),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CommitId, JobName, PipelineName, RepositoryName, RunId};
+use crate::{CommitId, JobName, PipelineName, RepositoryName, RunId, TestOutcome};
 
 /// All that a worker must do for one run. Times are in milliseconds in JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,12 @@ pub struct RunDefinition {
     pub env: BTreeMap<String, String>,
     /// The steps, in order.
     pub steps: Vec<StepDefinition>,
+    /// What is kept of the workspace when the steps have ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<ArtifactDefinition>,
+    /// What is read of tests.
+    #[serde(default, skip_serializing_if = "ReportsDefinition::is_empty")]
+    pub reports: ReportsDefinition,
     /// How long the steps may take together.
     #[serde(with = "milliseconds")]
     pub timeout: Duration,
@@ -134,6 +140,55 @@ pub struct StepDefinition {
     /// Whether the run goes on, and may pass, when it fails.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_failure: bool,
+}
+
+/// Files to keep of the workspace, under one name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactDefinition {
+    /// What it is called: letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// Which files: globs, from the workspace on, in order; one that begins with `!` takes out again.
+    pub paths: Vec<String>,
+    /// When it is kept, as an expression; `None` where the run passed.
+    #[serde(default, rename = "if", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// How long it is kept; `None` for as long as its build.
+    #[serde(default, with = "optional_milliseconds", skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Duration>,
+}
+
+/// What is read of tests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportsDefinition {
+    /// JUnit files: globs, from the workspace on, as those of an artifact.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub junit: Vec<String>,
+    /// Lines of the log that tell of tests.
+    #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+    pub matching: Option<MatchDefinition>,
+    /// Lines of the log that tell how far it is: a regular expression with the groups `current` and `total`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
+}
+
+impl ReportsDefinition {
+    /// Whether nothing is read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Lines of a log that tell of tests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatchDefinition {
+    /// The line on which a test begins: a regular expression with the group `name`.
+    pub test: String,
+    /// The line, the same or a later one, on which it ends: with the group `result`, and `name` where it says that too.
+    pub result: String,
+    /// What the words in `result` mean.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub results: BTreeMap<String, TestOutcome>,
 }
 
 /// What interprets a script.

@@ -74,6 +74,18 @@ pub enum EndReason {
         /// Its exit code.
         exit: i32,
     },
+    /// Tests failed.
+    TestFailed {
+        /// How many.
+        count: u64,
+    },
+    /// What was to be kept of it could not be.
+    ArtifactFailed {
+        /// The artifact's name.
+        artifact: String,
+        /// Why.
+        why: String,
+    },
     /// A step was ended by a signal.
     StepSignalled {
         /// The step's title.
@@ -149,6 +161,11 @@ impl fmt::Display for EndReason {
         match self {
             Self::StepFailed { step, exit } => write!(f, "step `{step}` failed with exit code {exit}"),
             Self::StepSignalled { step, signal } => write!(f, "step `{step}` was ended by signal {signal}"),
+            Self::TestFailed { count: 1 } => f.write_str("1 test failed"),
+            Self::TestFailed { count } => write!(f, "{count} tests failed"),
+            Self::ArtifactFailed { artifact, why } => {
+                write!(f, "the artifact `{artifact}` could not be kept: {why}")
+            }
             Self::Timeout { of } => write!(f, "the time of {of} ran out"),
             Self::CancelledBy { who } => write!(f, "cancelled by {who}"),
             Self::SupersededBy { build } => write!(f, "superseded by build {}", build.number),

@@ -7,6 +7,7 @@ mod artifacts;
 mod bell;
 mod checkout;
 mod clock;
+mod hand_over;
 mod launcher;
 mod objects;
 mod protocol;
@@ -16,6 +17,7 @@ pub use artifacts::{Appends, ArtifactError, Artifacts, LineStart, LogLength, Log
 pub use bell::{Bell, Ring};
 pub use checkout::{Checkout, CheckoutError, CommitFiles, CommitInfo, Heads, PipelineFile};
 pub use clock::Clock;
+pub use hand_over::{BegunUpload, Destination, HandOver, NeededArtifact, NewArtifact};
 pub use launcher::{LaunchError, Launcher};
 pub use objects::{ListedObject, ObjectError, ObjectPart, Objects, Pieces, SignedRequest, Signer};
 pub use protocol::{Assignment, Claimant, Heard, Lease, ProtocolError, Stored, WorkerProtocol};

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use branchline_model::{
-    AttemptId, AttemptReport, LineTime, Pace, PoolName, RunDefinition, StepRecord, Stop, Tag, Timestamp,
-    WorkerId,
+    AttemptId, AttemptReport, LineTime, Pace, PoolName, RunDefinition, StepRecord, Stop, Tag, Tally,
+    Timestamp, WorkerId,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::HandOver;
 
 /// The right to write about one attempt. Only the controller makes one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -84,6 +86,12 @@ pub enum ProtocolError {
         /// How many bytes are stored.
         stored: u64,
     },
+    /// It never will: trying again is of no use.
+    #[error("{why}")]
+    Refused {
+        /// Why.
+        why: String,
+    },
     /// The controller, or what it depends on, does not answer now; the same may work later.
     #[error("the controller is unavailable: {why}")]
     Unavailable {
@@ -105,7 +113,7 @@ pub struct Claimant {
 
 /// The controller, as a worker sees it.
 #[async_trait]
-pub trait WorkerProtocol: Send + Sync {
+pub trait WorkerProtocol: HandOver {
     /// Takes at most `most` runs from the worker's pools; none where nothing waits that it may take.
     async fn claim(&self, claimant: &Claimant, most: usize) -> Result<Vec<Assignment>, ProtocolError>;
 
@@ -120,8 +128,14 @@ pub trait WorkerProtocol: Send + Sync {
     /// The first step was begun.
     async fn begun(&self, lease: &Lease, at: Timestamp) -> Result<(), ProtocolError>;
 
-    /// How far the steps are: every step that was begun, in order. For people to look at.
-    async fn progress(&self, lease: &Lease, steps: &[StepRecord]) -> Result<(), ProtocolError>;
+    /// How far the steps are: every step that was begun, in order, and what the output of the last one says of that. For people to look
+    /// at.
+    async fn progress(
+        &self,
+        lease: &Lease,
+        steps: &[StepRecord],
+        tally: Option<Tally>,
+    ) -> Result<(), ProtocolError>;
 
     /// How many bytes of the log are stored: from where to send.
     async fn log_length(&self, lease: &Lease) -> Result<u64, ProtocolError>;

@@ -39,6 +39,7 @@ pub(crate) fn whose(row: &Row) -> Whose {
         Row::Run(row) => Whose::Build(row.id.build.clone()),
         Row::RunDefinition(row) => Whose::Build(row.0.run.build.clone()),
         Row::Attempt(row) => Whose::Build(row.id.run.build.clone()),
+        Row::AttemptResults(row) => Whose::Build(row.attempt.run.build.clone()),
         Row::AttemptProgress(row) => Whose::Build(row.attempt.run.build.clone()),
         Row::HeldAttempt(row) => Whose::Build(row.attempt.run.build.clone()),
         Row::EndedRun(row) => Whose::Build(row.run.build.clone()),

@@ -148,6 +148,7 @@ fn nothing_is_left_behind(state: &State, rows: &Rows) -> Result<(), String> {
         | Row::RunDefinition(_)
         | Row::Attempt(_)
         | Row::AttemptProgress(_)
+        | Row::AttemptResults(_)
         | Row::LogWatch(_)
         | Row::Artifact(_)
         | Row::Listening(_)

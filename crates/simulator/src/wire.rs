@@ -156,7 +156,7 @@ impl Wire {
     pub(crate) async fn progress(&self, lease: &Lease, steps: Vec<StepRecord>) -> Result<(), ProtocolError> {
         self.say("progress", |controller| {
             let (lease, steps) = (lease.clone(), steps.clone());
-            Box::pin(async move { controller.progress(&lease, &steps).await })
+            Box::pin(async move { controller.progress(&lease, &steps, None).await })
         })
         .await
     }

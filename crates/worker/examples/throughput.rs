@@ -12,10 +12,14 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use branchline_model::{
-    AttemptReport, CheckoutDefinition, CommitId, Engine, JobName, LineTime, Pace, PipelineName, PoolName,
-    RepositoryName, RunDefinition, StepDefinition, StepRecord, Timestamp, WorkerId,
+    Artifact, AttemptReport, CheckoutDefinition, CommitId, Engine, JobName, LineTime, ObjectKey, Pace,
+    PipelineName, PoolName, ReportsDefinition, RepositoryName, Results, RunDefinition, StepDefinition,
+    StepRecord, Tally, Timestamp, WorkerId,
 };
-use branchline_ports::{Assignment, Claimant, Heard, Lease, ProtocolError, Stored, WorkerProtocol};
+use branchline_ports::{
+    Assignment, BegunUpload, Claimant, HandOver, Heard, Lease, NeededArtifact, NewArtifact, ObjectPart,
+    Pieces, ProtocolError, Stored, WorkerProtocol,
+};
 use branchline_supervisor::{AttemptDirectory, SUPERVISOR_WORD, Spawner};
 use branchline_worker::{Drain, Worker, WorkerConfig, WorkerHandle, Workspace, Workspaces};
 use tokio::sync::Notify;
@@ -31,6 +35,39 @@ struct Nothing {
     begun: AtomicUsize,
     finished: AtomicUsize,
     done: Notify,
+}
+
+#[async_trait]
+impl HandOver for Nothing {
+    async fn show_results(&self, _: &Lease, _: Results) -> Result<(), ProtocolError> {
+        Ok(())
+    }
+
+    async fn begin_upload(&self, _: &Lease, _: NewArtifact) -> Result<Option<BegunUpload>, ProtocolError> {
+        Ok(None)
+    }
+
+    async fn put_upload(&self, _: &Lease, _: &str, _: &mut dyn Pieces) -> Result<(), ProtocolError> {
+        Ok(())
+    }
+
+    async fn name_artifact(&self, _: &Lease, _: &str, _: &ObjectKey) -> Result<(), ProtocolError> {
+        Ok(())
+    }
+
+    async fn needed_artifacts(&self, _: &Lease) -> Result<Vec<NeededArtifact>, ProtocolError> {
+        Ok(Vec::new())
+    }
+
+    async fn read_needed(
+        &self,
+        _: &Lease,
+        _: &Artifact,
+        _: u64,
+        _: usize,
+    ) -> Result<ObjectPart, ProtocolError> {
+        Err(ProtocolError::Refused { why: "there are none".to_owned() })
+    }
 }
 
 #[async_trait]
@@ -55,7 +92,7 @@ impl WorkerProtocol for Nothing {
         Ok(())
     }
 
-    async fn progress(&self, _: &Lease, _: &[StepRecord]) -> Result<(), ProtocolError> {
+    async fn progress(&self, _: &Lease, _: &[StepRecord], _: Option<Tally>) -> Result<(), ProtocolError> {
         Ok(())
     }
 
@@ -117,6 +154,8 @@ fn definition() -> Result<RunDefinition, Failure> {
         env: Default::default(),
         steps: vec![step],
         timeout: Duration::from_secs(60),
+        artifacts: Vec::new(),
+        reports: ReportsDefinition::default(),
         grace: Duration::from_secs(10),
         retry: Default::default(),
     })

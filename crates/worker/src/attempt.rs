@@ -162,7 +162,9 @@ async fn stored_length(context: &Context, lease: &Lease) -> Result<u64, Broken> 
         match context.protocol.log_length(lease).await {
             Ok(stored) | Err(ProtocolError::LogGap { stored, .. }) => return Ok(stored),
             Err(ProtocolError::Fenced { why, .. }) => return Err(Broken::Fenced { why }),
-            Err(ProtocolError::Unavailable { why }) => backoff.pause("ask for a log's length", &why).await,
+            Err(ProtocolError::Unavailable { why } | ProtocolError::Refused { why }) => {
+                backoff.pause("ask for a log's length", &why).await
+            }
         }
     }
 }
@@ -186,7 +188,9 @@ async fn finish(context: &Context, lease: &Lease, end: AttemptEnd, stored: u64) 
                 backoff.pause("finish an attempt", "its log has another length").await;
                 log_length = stored;
             }
-            Err(ProtocolError::Unavailable { why }) => backoff.pause("finish an attempt", &why).await,
+            Err(ProtocolError::Unavailable { why } | ProtocolError::Refused { why }) => {
+                backoff.pause("finish an attempt", &why).await
+            }
         }
     }
 }

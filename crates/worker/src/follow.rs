@@ -164,7 +164,7 @@ impl<'a> Following<'a> {
                     self.follower.seek(stored)?;
                 }
                 Err(ProtocolError::Fenced { why, .. }) => return Err(Broken::Fenced { why }),
-                Err(ProtocolError::Unavailable { why }) => {
+                Err(ProtocolError::Unavailable { why } | ProtocolError::Refused { why }) => {
                     backoff.pause("append to a log", &why).await;
                     self.follower.seek(piece.offset)?;
                 }
@@ -187,7 +187,7 @@ impl<'a> Following<'a> {
         }
         let steps = observed.steps.clone();
         let answer = if self.begun_told {
-            self.context.protocol.progress(self.lease, &steps).await
+            self.context.protocol.progress(self.lease, &steps, None).await
         } else {
             self.context.protocol.begun(self.lease, began_at).await
         };
@@ -291,7 +291,9 @@ impl<'a> Following<'a> {
             match self.context.protocol.finish(self.lease, report.clone()).await {
                 Ok(()) => return Ok(()),
                 Err(ProtocolError::Fenced { why, .. }) => return Err(Broken::Fenced { why }),
-                Err(ProtocolError::Unavailable { why }) => backoff.pause("finish an attempt", &why).await,
+                Err(ProtocolError::Unavailable { why } | ProtocolError::Refused { why }) => {
+                    backoff.pause("finish an attempt", &why).await
+                }
                 Err(ProtocolError::LogGap { stored, .. }) => {
                     backoff.pause("finish an attempt", "its log is not whole").await;
                     self.follower.seek(stored)?;

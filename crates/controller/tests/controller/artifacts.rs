@@ -1,8 +1,8 @@
 //! Artifacts: an object belongs to a run only once the attempt that holds it has named it, and goes where nobody does.
 
-use branchline_controller::{BegunUpload, Destination, NewArtifact, UploadError};
+use branchline_controller::UploadError;
 use branchline_model::{AttemptEnd, Content, Digest, ObjectKey, WorkerId};
-use branchline_ports::{Assignment, Lease, ObjectError, Objects};
+use branchline_ports::{Assignment, BegunUpload, Destination, Lease, NewArtifact, ObjectError, Objects};
 
 use crate::house::House;
 

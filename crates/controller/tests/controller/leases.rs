@@ -71,7 +71,7 @@ async fn a_lost_workers_run_is_given_to_another_and_its_late_words_are_refused()
     assert!(matches!(house.beat(&late).await, Heard::Fenced { .. }));
     let append = house.controller.append_log(&late.lease, 6, b"late\n", &[]).await;
     assert!(matches!(append, Err(ProtocolError::Fenced { .. })), "{append:?}");
-    let progress = house.controller.progress(&late.lease, &[]).await;
+    let progress = house.controller.progress(&late.lease, &[], None).await;
     assert!(matches!(progress, Err(ProtocolError::Fenced { .. })), "{progress:?}");
     let finish = house.controller.finish(&late.lease, house.report(AttemptEnd::Passed, 6)).await;
     assert!(matches!(finish, Err(ProtocolError::Fenced { .. })), "{finish:?}");
@@ -107,7 +107,7 @@ async fn a_worker_that_was_cut_off_and_is_back_in_time_goes_on_with_whatever_it_
             "begun" => {
                 house.controller.begun(lease, branchline_ports::Clock::now(&*house.clock)).await.unwrap();
             }
-            "progress" => house.controller.progress(lease, &[]).await.unwrap(),
+            "progress" => house.controller.progress(lease, &[], None).await.unwrap(),
             _ => {}
         }
         assert_eq!(house.claim_as("other").await.is_none(), first != "finish", "{first}");

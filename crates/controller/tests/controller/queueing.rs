@@ -11,8 +11,8 @@ use branchline_controller::Controller;
 use branchline_core::queue;
 use branchline_model::{
     BuildId, Change, CommitId, Engine, Expectation, JobName, Key, PipelineName, Plan, PoolName, Priority,
-    RepositoryId, RepositoryName, Retry, Row, Run, RunDefinition, RunDefinitionRow, RunId, RunState, Tag,
-    Timestamp, Versioned, Wants, WorkerId, keys,
+    ReportsDefinition, RepositoryId, RepositoryName, Retry, Row, Run, RunDefinition, RunDefinitionRow, RunId,
+    RunState, Tag, Timestamp, Versioned, Wants, WorkerId, keys,
 };
 use branchline_ports::{Claimant, CommitError, Page, Store, StoreError, WorkerProtocol};
 use branchline_store::{MemoryStore, SqliteStore};
@@ -70,6 +70,8 @@ async fn queue_runs(store: &dyn Store, repository: &str, wants: &Wants, runs: u6
             env: BTreeMap::new(),
             steps: Vec::new(),
             timeout: Duration::from_secs(60),
+            artifacts: Vec::new(),
+            reports: ReportsDefinition::default(),
             grace: Duration::from_secs(1),
             retry: Retry::default(),
         };

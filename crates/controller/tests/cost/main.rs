@@ -96,7 +96,7 @@ async fn built(fixture: &Fixture, partitions: &mut BTreeSet<String>) -> (Bill, B
     let began_at = clock.now();
     let begun = fixture.using(controller.begun(lease, began_at)).await;
     begun.0.unwrap();
-    let told = fixture.using(controller.progress(lease, &[step(began_at, None)])).await;
+    let told = fixture.using(controller.progress(lease, &[step(began_at, None)], None)).await;
     told.0.unwrap();
     build.push(("it begins, and says its step", begun.1 + told.1));
     partitions.extend(fixture.partitions());

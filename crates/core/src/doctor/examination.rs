@@ -135,6 +135,7 @@ impl Examination {
             // Nothing depends on them but what people see, or they depend on nothing.
             Row::Trouble(_)
             | Row::AttemptProgress(_)
+            | Row::AttemptResults(_)
             | Row::LogWatch(_)
             | Row::Upload(_)
             | Row::Artifact(_)

@@ -139,6 +139,12 @@ pub fn attempt_progress(id: &AttemptId) -> Key {
     Key::new(run_parts(&id.run), format!("progress/{:06}", id.number))
 }
 
+/// What an attempt has to show.
+#[must_use]
+pub fn attempt_results(id: &AttemptId) -> Key {
+    Key::new(run_parts(&id.run), format!("results/{:06}", id.number))
+}
+
 /// That someone reads along in an attempt's log.
 #[must_use]
 pub fn log_watch(id: &AttemptId) -> Key {

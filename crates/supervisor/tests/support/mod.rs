@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use branchline_model::{
-    AttemptEnd, AttemptId, CommitId, Engine, JobName, LineTime, PipelineName, RepositoryName, RunDefinition,
-    StepDefinition, StepEnd, WorkerId,
+    AttemptEnd, AttemptId, CommitId, Engine, JobName, LineTime, PipelineName, ReportsDefinition,
+    RepositoryName, RunDefinition, StepDefinition, StepEnd, WorkerId,
 };
 use branchline_supervisor::{
     AttemptDirectory, Claimed, Ended, Follower, NOTE_MARK, Observed, Place, Spawner, StopOrder,
@@ -66,6 +66,8 @@ pub fn definition(steps: Vec<StepDefinition>) -> RunDefinition {
         env: Default::default(),
         steps,
         timeout: Duration::from_secs(300),
+        artifacts: Vec::new(),
+        reports: ReportsDefinition::default(),
         grace: Duration::from_secs(30),
         retry: Default::default(),
     }

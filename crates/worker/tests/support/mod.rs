@@ -10,11 +10,14 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use branchline_model::{
-    AttemptEnd, AttemptId, AttemptReport, CheckoutDefinition, CommitId, Engine, JobName, LineTime, Pace,
-    PipelineName, PoolName, RepositoryName, RunDefinition, StepDefinition, StepRecord, Stop, Timestamp,
-    WorkerId,
+    Artifact, AttemptEnd, AttemptId, AttemptReport, CheckoutDefinition, CommitId, Digest, Engine, JobName,
+    LineTime, ObjectKey, Pace, PipelineName, PoolName, ReportsDefinition, RepositoryName, Results,
+    RunDefinition, StepDefinition, StepRecord, Stop, Tally, Timestamp, WorkerId,
 };
-use branchline_ports::{Assignment, Claimant, Heard, Lease, ProtocolError, Stored, WorkerProtocol};
+use branchline_ports::{
+    Assignment, BegunUpload, Claimant, Destination, HandOver, Heard, Lease, NeededArtifact, NewArtifact,
+    ObjectPart, Pieces, ProtocolError, Stored, WorkerProtocol,
+};
 use branchline_supervisor::Spawner;
 use branchline_worker::{Drain, Worker, WorkerConfig, WorkerHandle, Workspace, Workspaces};
 use nix::unistd::Pid;
@@ -49,6 +52,13 @@ pub struct Known {
     pub times: Vec<LineTime>,
     pub begun: Option<Timestamp>,
     pub progress: Vec<Vec<StepRecord>>,
+    pub tallies: Vec<Tally>,
+    pub results: Option<Results>,
+    /// What was uploaded, by id; and what of it was named.
+    pub uploads: BTreeMap<String, (NewArtifact, Vec<u8>)>,
+    pub artifacts: BTreeMap<String, Vec<u8>>,
+    /// What the runs that it needs have made.
+    pub needed: Vec<(NeededArtifact, Vec<u8>)>,
     pub report: Option<AttemptReport>,
     pub fenced: bool,
     pub heartbeats: u32,
@@ -69,6 +79,8 @@ pub struct MemoryController {
     /// Whether an attempt is fenced as soon as what its checkout says comes.
     pub fence_logs: AtomicBool,
     pub claims: AtomicUsize,
+    /// What the runs that are claimed next need.
+    pub needed: Mutex<Vec<(NeededArtifact, Vec<u8>)>>,
     pub most_at_once: AtomicUsize,
 }
 
@@ -136,6 +148,77 @@ impl MemoryController {
 }
 
 #[async_trait]
+impl HandOver for MemoryController {
+    async fn show_results(&self, lease: &Lease, results: Results) -> Result<(), ProtocolError> {
+        self.about(lease, |known| {
+            assert!(known.report.is_none(), "it comes before the last word");
+            known.results = Some(results);
+            Ok(())
+        })
+    }
+
+    async fn begin_upload(
+        &self,
+        lease: &Lease,
+        new: NewArtifact,
+    ) -> Result<Option<BegunUpload>, ProtocolError> {
+        self.about(lease, |known| {
+            if known.artifacts.contains_key(new.name.as_str()) {
+                return Ok(None);
+            }
+            let id = known.uploads.len().to_string();
+            known.uploads.insert(id.clone(), (new, Vec::new()));
+            Ok(Some(BegunUpload { id, destination: Destination::Controller }))
+        })
+    }
+
+    async fn put_upload(
+        &self,
+        lease: &Lease,
+        id: &str,
+        pieces: &mut dyn Pieces,
+    ) -> Result<(), ProtocolError> {
+        let mut bytes = Vec::new();
+        while let Some(piece) = pieces.next().await.unwrap() {
+            assert!(piece.len() <= 1 << 20, "memory is bounded");
+            bytes.extend(piece);
+        }
+        self.about(lease, |known| {
+            known.uploads.get_mut(id).unwrap().1 = bytes;
+            Ok(())
+        })
+    }
+
+    async fn name_artifact(&self, lease: &Lease, id: &str, name: &ObjectKey) -> Result<(), ProtocolError> {
+        self.about(lease, |known| {
+            let (new, bytes) = known.uploads.get(id).unwrap();
+            assert_eq!(new.name, *name);
+            assert_eq!((new.bytes, new.sha256), (bytes.len() as u64, Digest::of(bytes)));
+            known.artifacts.insert(name.to_string(), bytes.clone());
+            Ok(())
+        })
+    }
+
+    async fn needed_artifacts(&self, lease: &Lease) -> Result<Vec<NeededArtifact>, ProtocolError> {
+        self.about(lease, |known| Ok(known.needed.iter().map(|(needed, _)| needed.clone()).collect()))
+    }
+
+    async fn read_needed(
+        &self,
+        lease: &Lease,
+        artifact: &Artifact,
+        offset: u64,
+        most: usize,
+    ) -> Result<ObjectPart, ProtocolError> {
+        self.about(lease, |known| {
+            let (_, bytes) = known.needed.iter().find(|(needed, _)| needed.artifact == *artifact).unwrap();
+            let part = bytes.iter().skip(offset as usize).take(most).copied().collect();
+            Ok(ObjectPart { bytes: part, length: bytes.len() as u64 })
+        })
+    }
+}
+
+#[async_trait]
 impl WorkerProtocol for MemoryController {
     async fn claim(&self, claimant: &Claimant, most: usize) -> Result<Vec<Assignment>, ProtocolError> {
         assert_eq!(claimant.worker.as_str(), "here");
@@ -152,6 +235,11 @@ impl WorkerProtocol for MemoryController {
                     times: Vec::new(),
                     begun: None,
                     progress: Vec::new(),
+                    tallies: Vec::new(),
+                    results: None,
+                    uploads: BTreeMap::new(),
+                    artifacts: BTreeMap::new(),
+                    needed: self.needed.lock().unwrap().clone(),
                     report: None,
                     fenced: false,
                     heartbeats: 0,
@@ -199,9 +287,15 @@ impl WorkerProtocol for MemoryController {
         })
     }
 
-    async fn progress(&self, lease: &Lease, steps: &[StepRecord]) -> Result<(), ProtocolError> {
+    async fn progress(
+        &self,
+        lease: &Lease,
+        steps: &[StepRecord],
+        tally: Option<Tally>,
+    ) -> Result<(), ProtocolError> {
         self.about(lease, |known| {
             known.progress.push(steps.to_vec());
+            known.tallies.extend(tally);
             Ok(())
         })
     }
@@ -325,6 +419,8 @@ pub fn definition(steps: Vec<StepDefinition>) -> RunDefinition {
         env: Default::default(),
         steps,
         timeout: Duration::from_secs(300),
+        artifacts: Vec::new(),
+        reports: ReportsDefinition::default(),
         grace: Duration::from_secs(30),
         retry: Default::default(),
     }
