@@ -78,13 +78,53 @@ fn run<'e>(
 ) -> Result<Evaluation, EvaluationError> {
     let mut evaluator =
         Evaluator { values, seen: Vec::new(), steps: 0, locals: Vec::new(), patterns: Vec::new() };
-    match work(&mut evaluator) {
-        Ok(value) => Ok(Evaluation { value, seen: evaluator.seen }),
+    let outcome = work(&mut evaluator);
+    let mut seen = evaluator.seen;
+    let hidden = hidden_texts(values);
+    if !hidden.is_empty() {
+        seen.iter_mut().for_each(|seen| hide(seen, &hidden));
+    }
+    match outcome {
+        Ok(value) => Ok(Evaluation { value, seen }),
         Err(stop) => {
             let Stop { span, message, hint, .. } = *stop;
-            let len = span.len().max(1);
-            Err(EvaluationError { offset: span.at, len, message, hint, seen: evaluator.seen })
+            let message = hidden.iter().fold(message, |message, text| message.replace(&**text, HIDDEN));
+            let hint = hint.filter(|hint| !hidden.iter().any(|text| hint.contains(&**text)));
+            Err(EvaluationError { offset: span.at, len: span.len().max(1), message, hint, seen })
         }
+    }
+}
+
+/// What is shown instead of what must not be.
+const HIDDEN: &str = "***";
+
+/// The texts that must not be shown, wherever they turn up: as the key of something else, for one.
+fn hidden_texts(values: &Values<'_>) -> Vec<Arc<str>> {
+    let mut texts = Vec::new();
+    for path in &values.hidden {
+        let Some((name, keys)) = path.split_first() else { continue };
+        let mut found = values.names.iter().find(|(known, _)| **known == **name).map(|(_, value)| value);
+        for key in keys {
+            found = match found {
+                Some(Value::Map(entries)) => entries.get(key.as_str()),
+                _ => None,
+            };
+        }
+        match found {
+            Some(Value::String(text)) if !text.is_empty() => texts.push(text.clone()),
+            _ => {}
+        }
+    }
+    texts
+}
+
+fn hide(seen: &mut Seen, hidden: &[Arc<str>]) {
+    for text in hidden {
+        seen.path = seen.path.replace(&**text, HIDDEN);
+        if matches!(&seen.value, Value::String(value) if value.contains(&**text)) {
+            seen.value = Value::from(HIDDEN);
+        }
+        seen.because = seen.because.take().map(|because| because.replace(&**text, HIDDEN));
     }
 }
 

@@ -69,7 +69,6 @@ impl Mentions {
 
     /// A chain of fields and keys: one use where it begins with a name that is not bound, and whatever its keys use.
     fn path<'a>(&mut self, node: &'a Node, bound: &mut Vec<&'a str>) {
-        let place = self.uses.len();
         let mut path = Vec::new();
         let (mut here, mut open) = (node, false);
         let mut keys = Vec::new();
@@ -95,7 +94,7 @@ impl Mentions {
                 Kind::Name(name) => {
                     path.push(name.clone());
                     path.reverse();
-                    self.uses.insert(place, Use { path, open, at: node.span.at, len: node.span.len() });
+                    self.uses.push(Use { path, open, at: node.span.at, len: node.span.len() });
                     break;
                 }
                 _ => {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Evaluator, Outcome};
+use super::{Evaluator, HIDDEN, Outcome};
 use crate::ast::{Kind, Node};
 use crate::names::{self, Below, Within};
 use crate::token::Span;
@@ -47,11 +47,11 @@ impl Evaluator<'_> {
 
     fn see_found(&mut self, found: &Found) {
         let Some(trail) = &found.trail else { return };
-        let hidden = self.values.hidden.iter().any(|hidden| {
-            // What lies above something hidden shows it too.
-            hidden.iter().zip(&trail.keys).all(|(hidden, key)| **hidden == **key)
-        });
-        let value = if hidden && !found.value.is_null() { Value::from("***") } else { found.value.clone() };
+        // What lies above something hidden shows it too.
+        let touches =
+            |hidden: &Vec<String>| hidden.iter().zip(&trail.keys).all(|(hidden, key)| **hidden == **key);
+        let hidden = !found.value.is_null() && self.values.hidden.iter().any(touches);
+        let value = if hidden { Value::from(HIDDEN) } else { found.value.clone() };
         self.see(trail.text.clone(), value, None);
     }
 
