@@ -13,7 +13,7 @@ use crate::{Expression, Finding, Scope, Template, Type, Value, words};
 /// What is wrong with an expression of which any value is welcome.
 #[must_use]
 pub fn check(expression: &Expression, scope: &Scope) -> Vec<Finding> {
-    checked(scope, |checker| {
+    checked(expression, scope, |checker| {
         checker.kind_of(expression.root());
     })
 }
@@ -21,7 +21,7 @@ pub fn check(expression: &Expression, scope: &Scope) -> Vec<Finding> {
 /// What is wrong with an expression that is to be true or false (or null, which counts as false).
 #[must_use]
 pub fn check_condition(expression: &Expression, scope: &Scope) -> Vec<Finding> {
-    checked(scope, |checker| checker.truth(expression.root()))
+    checked(expression, scope, |checker| checker.truth(expression.root()))
 }
 
 /// What is wrong with the expressions of a template. Offsets are those in the template.
@@ -40,7 +40,7 @@ pub fn check_whole_template(template: &Template, scope: &Scope) -> Vec<Finding> 
 fn check_parts(template: &Template, scope: &Scope, whole: bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, expression) in template.expressions() {
-        let found = checked(scope, |checker| {
+        let found = checked(expression, scope, |checker| {
             let node = expression.root();
             match checker.kind_of(node) {
                 kind @ (Type::List | Type::Map) => checker.find(words::no_text_to_fill_in(node.span, &kind)),
@@ -53,8 +53,9 @@ fn check_parts(template: &Template, scope: &Scope, whole: bool) -> Vec<Finding> 
     findings
 }
 
-fn checked(scope: &Scope, work: impl FnOnce(&mut Checker<'_>)) -> Vec<Finding> {
-    let mut checker = Checker { scope, findings: Vec::new(), locals: Vec::new() };
+fn checked(expression: &Expression, scope: &Scope, work: impl FnOnce(&mut Checker<'_>)) -> Vec<Finding> {
+    let text = expression.text();
+    let mut checker = Checker { text, scope, findings: Vec::new(), locals: Vec::new() };
     work(&mut checker);
     let mut findings = checker.findings;
     findings.sort_by_key(|finding| finding.offset);
@@ -62,13 +63,19 @@ fn checked(scope: &Scope, work: impl FnOnce(&mut Checker<'_>)) -> Vec<Finding> {
 }
 
 struct Checker<'s> {
+    text: &'s str,
     scope: &'s Scope,
     findings: Vec<Finding>,
     /// What macros bind, the innermost last.
     locals: Vec<String>,
 }
 
-impl Checker<'_> {
+impl<'s> Checker<'s> {
+    /// A part of the expression, as it is written.
+    fn source(&self, node: &Node) -> &'s str {
+        self.text.get(node.span.at..node.span.end).unwrap_or_default()
+    }
+
     fn find(&mut self, finding: Finding) {
         self.findings.push(finding);
     }
@@ -158,10 +165,11 @@ impl Checker<'_> {
         match operator {
             Operator::Equal | Operator::NotEqual => {
                 if !kinds::fits(&of_left, &of_right) {
-                    self.find(words::never_equal(span, operator, &of_left, &of_right));
+                    let sides = [(self.source(left), &of_left), (self.source(right), &of_right)];
+                    self.find(words::never_equal(span, operator, sides));
                 }
-                self.one_of(&of_left, right);
-                self.one_of(&of_right, left);
+                self.one_of(left, &of_left, right);
+                self.one_of(right, &of_right, left);
                 Type::Boolean
             }
             Operator::In => {
@@ -169,7 +177,7 @@ impl Checker<'_> {
                     self.find(words::container(span, &of_right));
                 }
                 if let Kind::List(items) = &right.kind {
-                    items.iter().for_each(|item| self.one_of(&of_left, item));
+                    items.iter().for_each(|item| self.one_of(left, &of_left, item));
                 }
                 Type::Boolean
             }
@@ -187,18 +195,19 @@ impl Checker<'_> {
                 };
                 if !kinds::fits(&of_left, &of_right) || !fits(&of_left) || !fits(&of_right) {
                     self.find(words::operands(sign, operator, &of_left, &of_right));
+                    return Type::Any;
                 }
                 kinds::sum(of_left, of_right)
             }
         }
     }
 
-    /// A literal text that is compared with one of several must be among them.
-    fn one_of(&mut self, kind: &Type, node: &Node) {
-        if let (Type::OneOf(options), Kind::Literal(Value::String(text))) = (kind, &node.kind)
+    /// A literal text that is compared with what is one of several must be among them.
+    fn one_of(&mut self, compared: &Node, kind: &Type, literal: &Node) {
+        if let (Type::OneOf(options), Kind::Literal(Value::String(text))) = (kind, &literal.kind)
             && !options.iter().any(|option| **option == **text)
         {
-            self.find(words::no_option(node.span, text, options));
+            self.find(words::no_option(literal.span, self.source(compared), text, options));
         }
     }
 }

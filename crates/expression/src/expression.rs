@@ -22,9 +22,6 @@ struct Parts {
 /// How the part of a text begins that is an expression.
 pub(crate) const OPEN: &str = "${{";
 
-/// How it ends.
-pub(crate) const CLOSE: &str = "}}";
-
 impl Expression {
     /// Reads an expression. As a condition may be written with or without them, it may stand in one pair of
     /// `${{ }}`; they count in what offsets say.
@@ -56,7 +53,7 @@ impl Expression {
         Expression(Arc::new(Parts { text, root, mentions }))
     }
 
-    /// The text, as it was written.
+    /// The text, as it was written, with `${{ }}` if they were.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.0.text

@@ -21,13 +21,13 @@ pub(crate) fn parse(text: &str, from: usize, closed: bool) -> Result<(Node, usiz
     let node = parser.expression()?;
     let end = if closed {
         if !parser.at_close() {
-            return Err(words::open_interpolation(&parser.token, parser.span, from));
+            return Err(words::open_interpolation(&parser.found(), from));
         }
         parser.span.at + 2
     } else if parser.token == Token::End {
         text.len()
     } else {
-        return Err(words::trailing(&parser.token, parser.span, &node));
+        return Err(words::trailing(&parser.found(), &node));
     };
     let length = end - from;
     if length > MAX_LENGTH {
@@ -66,11 +66,24 @@ impl Parser<'_> {
         Ok(there)
     }
 
-    fn expect(&mut self, sign: &'static str, what: &str) -> Result<(), SyntaxError> {
+    fn expect(&mut self, sign: &'static str, after: &str) -> Result<(), SyntaxError> {
         match self.take(sign)? {
             true => Ok(()),
-            false => Err(words::expected(sign, what, &self.token, self.span)),
+            false => Err(words::expected(sign, after, &self.found())),
         }
+    }
+
+    /// The next token, for who did not expect it.
+    fn found(&self) -> words::Found<'_> {
+        words::Found { token: &self.token, span: self.span, source: self.source(self.span) }
+    }
+
+    fn source(&self, span: Span) -> &str {
+        self.text.get(span.at..span.end).unwrap_or_default()
+    }
+
+    fn no_operand(&self) -> SyntaxError {
+        words::no_operand(&self.found(), self.source(self.before))
     }
 
     fn at_close(&self) -> bool {
@@ -94,7 +107,7 @@ impl Parser<'_> {
         let condition = self.any()?;
         let node = if self.take("?")? {
             let yes = self.any()?;
-            self.expect(":", "of `condition ? yes : no`")?;
+            self.expect(":", "in `condition ? yes : no`")?;
             let no = self.expression()?;
             let span = condition.span.to(no.span);
             self.node(span, Kind::Choice(Box::new(condition), Box::new(yes), Box::new(no)))?
@@ -187,7 +200,7 @@ impl Parser<'_> {
                 if self.is("?") {
                     return Err(words::optional(self.before.to(self.span)));
                 }
-                let (name, name_span) = self.name(words::field_name)?;
+                let (name, name_span) = self.name()?;
                 let start = node.span;
                 node = if self.take("(")? {
                     let arguments = self.items(")", "the arguments")?;
@@ -212,17 +225,11 @@ impl Parser<'_> {
         }
     }
 
-    fn name(
-        &mut self,
-        otherwise: impl Fn(&Token, Span) -> SyntaxError,
-    ) -> Result<(String, Span), SyntaxError> {
-        if !matches!(self.token, Token::Name(_)) {
-            return Err(otherwise(&self.token, self.span));
-        }
-        match self.advance()? {
-            Token::Name(name) => Ok((name, self.before)),
-            other => Err(otherwise(&other, self.before)),
-        }
+    fn name(&mut self) -> Result<(String, Span), SyntaxError> {
+        let Token::Name(name) = &self.token else { return Err(words::field_name(&self.found())) };
+        let name = name.clone();
+        self.advance()?;
+        Ok((name, self.before))
     }
 
     fn method(
@@ -254,12 +261,12 @@ impl Parser<'_> {
             Token::Sign("(") => return self.parenthesis(start),
             Token::Sign("[") => {
                 self.advance()?;
-                let items = self.items("]", "the list")?;
+                let items = self.items("]", "the items of a list")?;
                 return self.node(start.to(self.before), Kind::List(items));
             }
             Token::Sign("{") => return self.map(start),
             Token::Sign(_) | Token::End => {
-                return Err(words::no_operand(&self.token, start, self.text, self.before));
+                return Err(self.no_operand());
             }
         };
         self.advance()?;
@@ -309,11 +316,13 @@ impl Parser<'_> {
         while !self.take(close)? {
             items.push(self.expression()?);
             if !self.take(",")? {
-                self.expect(close, &format!("or `,` in {what}"))?;
+                if !self.take(close)? {
+                    return Err(words::open_items(close, what, &self.found()));
+                }
                 break;
             }
             if close == ")" && self.is(close) {
-                return Err(words::no_operand(&self.token, self.span, self.text, self.before));
+                return Err(self.no_operand());
             }
         }
         Ok(items)
@@ -328,7 +337,9 @@ impl Parser<'_> {
             let value = self.expression()?;
             entries.push((key, value));
             if !self.take(",")? {
-                self.expect("}", "or `,` in the map")?;
+                if !self.take("}")? {
+                    return Err(words::open_items("}", "the entries of a map", &self.found()));
+                }
                 break;
             }
         }

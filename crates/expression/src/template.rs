@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::expression::{CLOSE, OPEN};
+use crate::expression::OPEN;
 use crate::{Expression, MAX_PARTS, SyntaxError, parse};
 
 /// A text that may have expressions in it. Two are equal if their texts are.
@@ -41,9 +41,9 @@ impl Template {
                 from = at + OPEN.len();
                 continue;
             }
-            let inner = at + OPEN.len();
-            let (root, len) = parse::parse(&text[inner..], 0, true).map_err(|error| error.moved(inner))?;
-            let end = inner + len;
+            let written = &text[at..];
+            let (root, len) = parse::parse(written, OPEN.len(), true).map_err(|error| error.moved(at))?;
+            let end = at + len;
             if !literal.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut literal)));
             }
@@ -55,8 +55,7 @@ impl Template {
                     hint: Some("put it together in a step's script".to_owned()),
                 });
             }
-            let expression = Expression::new(text[inner..end - CLOSE.len()].to_owned(), root);
-            parts.push(Part::Expression(inner, expression));
+            parts.push(Part::Expression(at, Expression::new(written[..len].to_owned(), root)));
             from = end;
         }
         literal.push_str(&text[from..]);
@@ -87,7 +86,8 @@ impl Template {
         }
     }
 
-    /// Its expressions, in their order, each with where its text begins in that of the template, in bytes.
+    /// Its expressions, in their order, each with where its text (with its `${{ }}`) begins in that of the
+    /// template, in bytes.
     pub fn expressions(&self) -> impl Iterator<Item = (usize, &Expression)> {
         self.parts.iter().filter_map(|part| match part {
             Part::Text(_) => None,

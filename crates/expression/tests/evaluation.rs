@@ -141,7 +141,7 @@ fn a_name_that_does_not_exist_is_an_error_that_names_the_nearest() {
         ("needs.tests.status", "there is no `tests`", "did you mean `test`?"),
         ("needs.test.output", "there is no `output`", "did you mean `outputs`?"),
         ("needs.build.cells[\"1.95\"]", "there is no `1.95`", "there is `1.94-bookworm`"),
-        ("event.branch.name", "a text has no fields", "take the field away"),
+        ("event.branch.name", "a text has no fields", "take the field away; how long it is says `size(…)`"),
         ("has(event.brnach)", "there is no `brnach`", "did you mean `branch`?"),
     ] {
         let error = is(condition, &push()).unwrap_err();

@@ -108,7 +108,10 @@ fn a_template_is_text_and_expressions_in_turn() {
     let template = Template::parse("deploy-${{ inputs.target }}-${{{\"a\": {\"}}\": 1}}.a}}!").unwrap();
     assert_eq!(template.literal(), None);
     let expressions: Vec<_> = template.expressions().map(|(at, part)| (at, part.text().to_owned())).collect();
-    assert_eq!(expressions, [(10, " inputs.target ".to_owned()), (31, "{\"a\": {\"}}\": 1}}.a".to_owned())]);
+    assert_eq!(
+        expressions,
+        [(7, "${{ inputs.target }}".to_owned()), (28, "${{{\"a\": {\"}}\": 1}}.a}}".to_owned())]
+    );
     for (at, expression) in template.expressions() {
         assert_eq!(template.text()[at..at + expression.text().len()], *expression.text());
     }

@@ -12,14 +12,18 @@ impl Checker<'_> {
         let arguments: Vec<&Node> = call.receiver.iter().chain(&call.arguments).collect();
         let Some(function) = function::function(&call.function) else {
             self.find(words::unknown_function(&call.function, call.name_span));
-            arguments.into_iter().for_each(|node| {
+            // It may bind its first argument, as a macro of another language.
+            let known =
+                if call.arguments.len() == 2 { &arguments[..arguments.len() - 2] } else { &arguments };
+            known.iter().for_each(|node| {
                 self.kind_of(node);
             });
             return Type::Any;
         };
         let kinds: Vec<Type> = arguments.iter().map(|node| self.kind_of(node)).collect();
         if !function.takes(call.receiver.is_some(), call.arguments.len()) {
-            self.find(words::wrong_usage(function, span, call.receiver.is_some()));
+            let written: Vec<&str> = arguments.iter().map(|node| self.source(node)).collect();
+            self.find(words::wrong_usage(function, span, call.receiver.is_some(), &written));
         } else if function.phase > self.scope.phase {
             self.find(words::function_not_known_yet(function.name, span));
         } else if matches!(function.name, "changed" | "hash") {

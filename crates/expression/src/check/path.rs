@@ -98,7 +98,7 @@ impl Checker<'_> {
             Below::Known(within) => self.outputs_of_cells(&trail, key, span).map_or(Ok((within, None)), Err),
             Below::IfDeclared(within) => self.declared(&trail, key, span).map(|kind| (within, kind)),
             Below::Unknown => Err(words::no_field(&trail.keys.join("."), key, span, trail.within.fields())),
-            Below::Nothing => Err(words::has_no_fields(&trail.keys.join("."), span, &trail.kind())),
+            Below::Nothing => Err(words::has_no_fields(&trail.keys.join("."), key, span, &trail.kind())),
         };
         match found {
             Ok((within, declared)) => {
@@ -158,7 +158,7 @@ impl Checker<'_> {
             Type::Map => Type::Text,
             Type::Any => return None,
             _ => {
-                self.find(words::has_no_fields(&trail.keys.join("."), span, &kind));
+                self.find(words::has_no_fields(&trail.keys.join("."), "x", span, &kind));
                 return None;
             }
         };

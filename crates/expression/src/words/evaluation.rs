@@ -61,7 +61,11 @@ pub(crate) fn no_such_item(index: i64, len: usize, span: Span) -> Box<Stop> {
 }
 
 pub(crate) fn no_fields(span: Span, value: &Value) -> Box<Stop> {
-    stop(span, format!("{} has no fields", value.kind()), "take the field away")
+    stop(
+        span,
+        format!("{} has no fields", value.kind()),
+        "take the field away; how long it is says `size(…)`",
+    )
 }
 
 pub(crate) fn no_key(span: Span, object: &Value, key: &Value) -> Box<Stop> {

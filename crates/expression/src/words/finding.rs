@@ -1,7 +1,7 @@
 //! What a person is told of an expression that is wrong in its place.
 
 use super::{listed, similar};
-use crate::ast::Operator;
+use crate::ast::{MacroKind, Operator};
 use crate::function::{FUNCTIONS, Form, Function};
 use crate::names::NAMES;
 use crate::token::Span;
@@ -50,6 +50,16 @@ const FOREIGN_FUNCTIONS: &[(&str, &str)] = &[
     ("format", "put texts together with `+`, or in a template: `v${{ inputs.version }}`"),
     ("join", "there is none: ask for an item with `in`"),
     ("paths", "write `changed(\"src/**\")`"),
+    ("any", "write `list.exists(x, x == 1)`"),
+    ("some", "write `list.exists(x, x == 1)`"),
+    ("every", "write `list.all(x, x == 1)`"),
+    ("length", "write `size(…)`"),
+    ("len", "write `size(…)`"),
+    ("count", "write `size(…)`"),
+    ("lower", "there is none: `matches(\"(?i)…\")` asks for letters of either size"),
+    ("toLowerCase", "there is none: `matches(\"(?i)…\")` asks for letters of either size"),
+    ("split", "there is none: ask with `contains`, `startsWith` or `matches`"),
+    ("replace", "there is none: let a step's script do it"),
 ];
 
 pub(crate) fn unknown_name(name: &str, span: Span) -> Finding {
@@ -78,7 +88,7 @@ pub(crate) fn not_known_yet(name: &str, span: Span, phase: Phase) -> Finding {
 pub(crate) fn belongs_to_a_job(name: &str, span: Span) -> Finding {
     finding(
         span,
-        format!("`{name}` belongs to a job, and this to the whole pipeline"),
+        format!("`{name}` belongs to a job, and this is of the whole pipeline"),
         "names here are `event`, `commit`, `inputs` and `repository`",
     )
 }
@@ -173,8 +183,13 @@ pub(crate) fn outputs_of_cells(job: &str, span: Span, cells: &[String]) -> Findi
     )
 }
 
-pub(crate) fn has_no_fields(path: &str, span: Span, of: &Type) -> Finding {
-    finding(span, format!("`{path}` is {} and has no fields", kind(of)), "take the field away")
+pub(crate) fn has_no_fields(path: &str, key: &str, span: Span, of: &Type) -> Finding {
+    let hint = match of {
+        _ if key == "length" => format!("write `{path}.size()`"),
+        Type::List => format!("an item is `{path}[0]`, and `\"{key}\" in {path}` asks for one"),
+        _ => "take the field away".to_owned(),
+    };
+    finding(span, format!("`{path}` is {} and has no fields", kind(of)), hint)
 }
 
 pub(crate) fn wrong_key(span: Span, object: &Type, key: &Type) -> Finding {
@@ -203,20 +218,25 @@ pub(crate) fn maybe_no_input(span: Span, key: &str) -> Finding {
 }
 
 pub(crate) fn unknown_function(name: &str, span: Span) -> Finding {
+    let names = || FUNCTIONS.iter().map(|function| function.name);
+    let macros = MacroKind::NAMES.iter().map(|(name, _)| *name);
     let hint = match FOREIGN_FUNCTIONS.iter().find(|(foreign, _)| *foreign == name) {
         Some((_, hint)) => (*hint).to_owned(),
-        None => match similar(name, FUNCTIONS.iter().map(|function| function.name)) {
+        None => match similar(name, names().chain(macros)) {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => {
-                format!("functions are {}", FUNCTIONS.iter().map(|f| f.name).collect::<Vec<_>>().join(", "))
-            }
+            None => format!("functions are {}", names().collect::<Vec<_>>().join(", ")),
         },
     };
     finding(span, format!("there is no function `{name}`"), hint)
 }
 
-pub(crate) fn wrong_usage(function: &Function, span: Span, method: bool) -> Finding {
+/// `written` is what it is called with.
+pub(crate) fn wrong_usage(function: &Function, span: Span, method: bool, written: &[&str]) -> Finding {
     let name = function.name;
+    if let (Form::Method, false, [text, part]) = (function.form, method, written) {
+        let message = format!("`{name}` stands behind the text that it is about");
+        return finding(span, message, format!("write `{text}.{name}({part})`"));
+    }
     let message = match (function.form, method) {
         (Form::Function, true) => format!("`{name}` does not stand behind a dot"),
         (Form::Method, false) => format!("`{name}` stands behind the text that it is about"),
@@ -289,29 +309,30 @@ pub(crate) fn never_a_truth(span: Span, of: &Type) -> Finding {
     finding(span, format!("this is {}, and true or false is wanted here", kind(of)), hint)
 }
 
-pub(crate) fn never_equal(span: Span, operator: Operator, left: &Type, right: &Type) -> Finding {
+pub(crate) fn never_equal(span: Span, operator: Operator, sides: [(&str, &Type); 2]) -> Finding {
+    let [(left, of_left), (right, of_right)] = sides;
     let answer = if operator == Operator::Equal { "never" } else { "always" };
-    let hint = match (left, right) {
+    let hint = match (of_left, of_right) {
         (Type::Boolean, _) | (_, Type::Boolean) => {
             "compare with `true` or `false`, without quotes, or with nothing at all"
         }
-        (Type::Number, _) | (_, Type::Number) => "write the number without quotes, or `string(…)` around it",
+        (Type::Number, _) | (_, Type::Number) => {
+            "write both with quotes or both without, or `string(…)` around one"
+        }
         _ => "compare values of one kind",
     };
-    finding(
-        span,
-        format!("this is {answer} true: the left side is {}, the right side {}", kind(left), kind(right)),
-        hint,
-    )
+    let message =
+        format!("this is {answer} true: `{left}` is {}, and `{right}` is {}", kind(of_left), kind(of_right));
+    finding(span, message, hint)
 }
 
-pub(crate) fn no_option(span: Span, text: &str, options: &[String]) -> Finding {
+pub(crate) fn no_option(span: Span, compared: &str, text: &str, options: &[String]) -> Finding {
     let options = options.iter().map(String::as_str);
     let hint = match similar(text, options.clone()) {
-        Some(meant) => format!("did you mean \"{meant}\"?"),
+        Some(meant) => format!("did you mean `\"{meant}\"`?"),
         None => format!("it is one of {}", listed(options)),
     };
-    finding(span, "what it is compared with is never this", hint)
+    finding(span, format!("`{compared}` is never \"{text}\""), hint)
 }
 
 pub(crate) fn container(span: Span, of: &Type) -> Finding {

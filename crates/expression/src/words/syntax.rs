@@ -30,15 +30,24 @@ fn error(at: usize, len: usize, message: impl Into<String>, hint: impl Into<Stri
     SyntaxError { offset: at, len: len.max(1), message: message.into(), hint: Some(hint.into()) }
 }
 
-/// A token, as people see it.
-fn shown(token: &Token) -> String {
-    match token {
-        Token::Name(name) => format!("`{name}`"),
-        Token::Int(number) => format!("`{number}`"),
-        Token::Double(number) => format!("`{number}`"),
-        Token::Text(_) => "a text".to_owned(),
-        Token::Sign(sign) => format!("`{sign}`"),
-        Token::End => "the end".to_owned(),
+/// A token that was not expected, with its place and how it is written.
+pub(crate) struct Found<'a> {
+    pub(crate) token: &'a Token,
+    pub(crate) span: Span,
+    pub(crate) source: &'a str,
+}
+
+impl Found<'_> {
+    fn shown(&self) -> String {
+        match self.token {
+            Token::Text(_) => "a text".to_owned(),
+            Token::End => "the end".to_owned(),
+            _ => format!("`{}`", self.source),
+        }
+    }
+
+    fn wrong(&self, message: String, hint: impl Into<String>) -> SyntaxError {
+        error(self.span.at, self.span.len(), message, hint)
     }
 }
 
@@ -137,14 +146,14 @@ pub(crate) fn optional(span: Span) -> SyntaxError {
     )
 }
 
-pub(crate) fn field_name(token: &Token, span: Span) -> SyntaxError {
-    let hint = match token {
-        Token::Int(number) => format!("write `[{number}]`"),
-        Token::Text(_) => "write `[\"…\"]`".to_owned(),
-        Token::Sign("*") => "ask each item: `list.exists(x, x == 1)`".to_owned(),
-        _ => "write a name after the dot, or a key in brackets: `matrix[\"node-version\"]`".to_owned(),
+pub(crate) fn field_name(found: &Found<'_>) -> SyntaxError {
+    let hint = match found.token {
+        Token::Int(_) => "write `[0]`",
+        Token::Text(_) => "write `[\"…\"]`",
+        Token::Sign("*") => "ask each item: `list.exists(x, x == 1)`",
+        _ => "write a name after the dot, or a key in brackets: `matrix[\"node-version\"]`",
     };
-    error(span.at, span.len(), format!("after `.` comes {} instead of a name", shown(token)), hint)
+    found.wrong(format!("after `.` a name is missing: here comes {}", found.shown()), hint)
 }
 
 pub(crate) fn has_wants_a_field(span: Span) -> SyntaxError {
@@ -183,47 +192,50 @@ pub(crate) fn macro_arguments(kind: MacroKind, span: Span) -> SyntaxError {
     )
 }
 
-pub(crate) fn expected(sign: &str, what: &str, token: &Token, span: Span) -> SyntaxError {
-    let hint = foreign(token).unwrap_or_else(|| format!("write `{sign}`"));
-    error(span.at, span.len(), format!("`{sign}` is missing {what}: here comes {}", shown(token)), hint)
+pub(crate) fn expected(sign: &str, after: &str, found: &Found<'_>) -> SyntaxError {
+    let hint = foreign(found.token).unwrap_or_else(|| format!("write `{sign}`"));
+    found.wrong(format!("`{sign}` is missing {after}: here comes {}", found.shown()), hint)
 }
 
-pub(crate) fn no_operand(token: &Token, span: Span, text: &str, before: Span) -> SyntaxError {
-    let last = text.get(before.at..before.end).unwrap_or_default().trim();
-    let where_to = if last.is_empty() { "at the start".to_owned() } else { format!("after `{last}`") };
-    error(
-        span.at,
-        span.len(),
-        format!("{where_to} a value is missing: here comes {}", shown(token)),
-        "write a name, a text in quotes, a number, or an expression in parentheses",
-    )
+pub(crate) fn open_items(close: &str, what: &str, found: &Found<'_>) -> SyntaxError {
+    let hint = foreign(found.token).unwrap_or_else(|| format!("write `,` or `{close}`"));
+    found
+        .wrong(format!("{what} go on with `,` or end with `{close}`, but here comes {}", found.shown()), hint)
 }
 
-pub(crate) fn trailing(token: &Token, span: Span, node: &Node) -> SyntaxError {
-    let hint = foreign(token).unwrap_or_else(|| match token {
-        Token::Sign(_) if span.at == node.span.end => "take it away, or open it before".to_owned(),
-        _ => "join conditions with `&&` or `||`; a text stands in quotes".to_owned(),
+pub(crate) fn no_operand(found: &Found<'_>, before: &str) -> SyntaxError {
+    let place = if before.is_empty() { "at the start".to_owned() } else { format!("after `{before}`") };
+    let hint = match (before, found.token) {
+        ("?", Token::Sign("?")) => "say what counts instead of null: `x == null ? \"default\" : x`",
+        (_, Token::Sign("}")) => "write a value before `}}`",
+        _ => "write a name, a text in quotes, a number, or an expression in parentheses",
+    };
+    found.wrong(format!("{place} a value is missing: here comes {}", found.shown()), hint)
+}
+
+pub(crate) fn trailing(found: &Found<'_>, node: &Node) -> SyntaxError {
+    let touches = found.span.at == node.span.end;
+    let hint = foreign(found.token).unwrap_or_else(|| {
+        let hint = match found.token {
+            Token::Sign(_) => "take it away, or open it before",
+            Token::Int(_) | Token::Double(_) if touches => {
+                "a version is a text, as `\"1.94.1\"`; an item is named in brackets, as `list[0]`"
+            }
+            _ => "join conditions with `&&` or `||`; a text stands in quotes",
+        };
+        hint.to_owned()
     });
-    error(span.at, span.len(), format!("the expression has ended, but here comes {}", shown(token)), hint)
+    found.wrong(format!("the expression has ended, but here comes {}", found.shown()), hint)
 }
 
-pub(crate) fn open_interpolation(token: &Token, span: Span, from: usize) -> SyntaxError {
-    if *token == Token::End {
-        return error(
-            from.saturating_sub(3),
-            3,
-            "`${{` is not closed",
-            "end it with `}}`; for the text itself write `$${{`",
-        );
+pub(crate) fn open_interpolation(found: &Found<'_>, from: usize) -> SyntaxError {
+    if *found.token == Token::End {
+        let hint = "end it with `}}`; for the characters themselves write `$${{`";
+        return error(from.saturating_sub(3), 3, "`${{` is not closed", hint);
     }
-    let hint =
-        foreign(token).unwrap_or_else(|| "end it with `}}`, or join values with an operator".to_owned());
-    error(
-        span.at,
-        span.len(),
-        format!("the expression has ended, but here comes {} instead of `}}}}`", shown(token)),
-        hint,
-    )
+    let hint = foreign(found.token)
+        .unwrap_or_else(|| "end it with `}}`, or join values with an operator".to_owned());
+    found.wrong(format!("the expression has ended, but here comes {} instead of `}}}}`", found.shown()), hint)
 }
 
 /// What users of other languages write between two values.
