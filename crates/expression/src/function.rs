@@ -105,3 +105,37 @@ impl Function {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::FUNCTIONS;
+    use crate::names::{NAMES, Within};
+    use crate::{Expression, Scope, check};
+
+    const PAGE: &str = include_str!("../../../docs/expressions.md");
+
+    #[test]
+    fn every_function_is_used_as_it_is_said_to_be_and_is_in_the_documentation() {
+        for function in FUNCTIONS {
+            let usage = Expression::parse(function.usage).unwrap();
+            assert_eq!(usage.calls()[0].name, function.name);
+            assert_eq!(check(&usage, &Scope::of_job(function.phase)), [], "{}", function.usage);
+            assert!(PAGE.contains(&format!("{}(", function.name)), "{}", function.name);
+        }
+    }
+
+    #[test]
+    fn every_name_and_field_is_in_the_documentation() {
+        for known in NAMES {
+            assert!(PAGE.contains(&format!("`{}", known.name)), "{}", known.name);
+            let Within::Fields(fields) = known.within else { continue };
+            for (field, within) in fields {
+                let path = format!("`{}.{field}`", known.name);
+                assert!(PAGE.contains(&path) || PAGE.contains(&format!("`{field}")), "{path}");
+                if let Within::OneOf(options) = within {
+                    assert!(options.iter().all(|option| PAGE.contains(&format!("`{option}`"))), "{path}");
+                }
+            }
+        }
+    }
+}

@@ -58,7 +58,7 @@ pub use values::{Answers, Changed, Files, Standing, Values};
 pub const MAX_LENGTH: usize = 8 * 1024;
 
 /// How deep an expression may be nested.
-pub const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 32;
 
 /// How many parts, texts and expressions, a template may have.
 pub const MAX_PARTS: usize = 200;

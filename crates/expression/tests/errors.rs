@@ -92,10 +92,10 @@ fn a_macro_is_used_otherwise() {
 
 #[test]
 fn something_is_too_big_to_be_read() {
-    let deep = format!("{}1{}", "(".repeat(65), ")".repeat(65));
+    let deep = format!("{}1{}", "(".repeat(33), ")".repeat(33));
     let error = Expression::parse(&deep).unwrap_err();
-    assert_eq!(error.message, "the expression is nested more than 64 levels deep");
-    assert_eq!(error.offset, 64);
+    assert_eq!(error.message, "the expression is nested more than 32 levels deep");
+    assert_eq!(error.offset, 32);
     let long = format!("true{}", " || true".repeat(1100));
     let error = Expression::parse(&long).unwrap_err();
     assert_eq!(error.message, "the expression has 8804 bytes; at most 8192 are read");

@@ -99,12 +99,12 @@ impl Evaluator<'_> {
 
     /// In time linear in the text, for each pattern. A search is counted as the product of both, an upper bound.
     fn matches(&mut self, text: &str, pattern: &Arc<str>, span: Span) -> Outcome<bool> {
-        self.spend((text.len() / 64).saturating_mul(1 + pattern.len() / 16), span)?;
+        self.spend((1 + text.len() / 16).saturating_mul(1 + pattern.len() / 8), span)?;
         if let Some((_, made)) = self.patterns.iter().rev().find(|(known, _)| known == pattern) {
             return Ok(made.is_match(text));
         }
         // Making one takes far longer than most searches.
-        self.spend(500 + pattern.len(), span)?;
+        self.spend(2000 + 8 * pattern.len(), span)?;
         let made = pattern_of(pattern).map_err(|why| words::no_pattern(span, &why))?;
         let answer = made.is_match(text);
         self.patterns.push((pattern.clone(), made));
@@ -151,7 +151,7 @@ impl Evaluator<'_> {
 
 /// How many bytes a pattern may have, and about how many it may take once it is made.
 const MAX_PATTERN: usize = 1024;
-const MAX_MADE_PATTERN: usize = 512 * 1024;
+const MAX_MADE_PATTERN: usize = 256 * 1024;
 
 /// A pattern of `matches`, or why it is none, in words that do not repeat it.
 pub(crate) fn pattern_of(pattern: &str) -> Result<Regex, String> {
