@@ -124,7 +124,7 @@ impl<'s> Checker<'s> {
             Kind::Choice(condition, yes, no) => {
                 self.truth(condition);
                 let (yes, no) = (self.kind_of(yes), self.kind_of(no));
-                kinds::common(yes, &no)
+                kinds::common(&yes, &no)
             }
             Kind::Call(call) => self.call(call, node.span),
             Kind::Macro(part) => {

@@ -29,12 +29,8 @@ fn against(left: i64, right: f64) -> Option<Ordering> {
     if right < -ABOVE {
         return Some(Ordering::Greater);
     }
-    match whole(right.trunc()) {
-        Some(floor) => {
-            Some(left.cmp(&floor).then_with(|| 0.0.partial_cmp(&right.fract()).unwrap_or(Ordering::Equal)))
-        }
-        None => None,
-    }
+    let fraction = || 0.0.partial_cmp(&right.fract()).unwrap_or(Ordering::Equal);
+    whole(right.trunc()).map(|whole| left.cmp(&whole).then_with(fraction))
 }
 
 /// The whole number that remains without the fraction, where it is within range.

@@ -1,5 +1,7 @@
 //! Every example of docs/expressions.md is what it says it is.
 
+#![expect(clippy::panic, clippy::expect_used, reason = "a test fails by panicking")]
+
 use branchline_expression::{
     Changed, Expression, Files, MAX_DEPTH, MAX_LENGTH, MAX_PARTS, MAX_SIZE, MAX_STEPS, Phase, Scope,
     Standing, Template, Type, Value, Values, check, check_condition, check_template, evaluate,

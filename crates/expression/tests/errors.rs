@@ -1,5 +1,7 @@
 //! What a person is shown of an expression that is wrong: the message, the place with a caret, and the hint.
 
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
 mod shown;
 
 use branchline_expression::{Expression, Template, Values, evaluate};

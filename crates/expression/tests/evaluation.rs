@@ -1,6 +1,8 @@
 //! What expressions are with the values of a pipeline: null where nothing is, errors for names that do not exist, and what
 //! an answer rests on.
 
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
 use branchline_expression::{
     Answers, Changed, Evaluation, EvaluationError, Expression, Files, Standing, Template, Value, Values,
     decide, evaluate,

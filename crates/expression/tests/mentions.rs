@@ -1,5 +1,7 @@
 //! What an expression and a template say about themselves before anything is evaluated.
 
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
 use branchline_expression::{Call, Expression, Needs, Template, Use};
 
 fn expression(text: &str) -> Expression {

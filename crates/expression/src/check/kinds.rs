@@ -45,8 +45,8 @@ pub(super) fn fits(left: &Type, right: &Type) -> bool {
 }
 
 /// What is known of a value that is one or the other.
-pub(super) fn common(left: Type, right: &Type) -> Type {
-    match (&left, right) {
+pub(super) fn common(left: &Type, right: &Type) -> Type {
+    match (left, right) {
         (Type::Any, _) | (_, Type::Any) => Type::Any,
         (left, right) if left == right => left.clone(),
         (Type::OneOf(_) | Type::Text, Type::OneOf(_) | Type::Text) => Type::Text,

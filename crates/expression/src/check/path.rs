@@ -28,15 +28,12 @@ impl Checker<'_> {
             return;
         };
         let sometimes = |declared: Option<&Declared>| declared.is_some_and(|declared| !declared.always);
-        match name {
-            "matrix" if sometimes(self.scope.matrix.get(key)) => {
-                self.find(words::cells_without(node.span, key))
-            }
-            "inputs" if sometimes(self.scope.inputs.get(key)) => {
-                self.find(words::maybe_no_input(node.span, key))
-            }
-            _ => {}
-        }
+        let finding = match name {
+            "matrix" if sometimes(self.scope.matrix.get(key)) => words::cells_without(node.span, key),
+            "inputs" if sometimes(self.scope.inputs.get(key)) => words::maybe_no_input(node.span, key),
+            _ => return,
+        };
+        self.find(finding);
     }
 
     /// Follows a name; nothing where it is no name of the pipeline, or something is wrong with it, which is found.

@@ -45,7 +45,7 @@ impl Evaluator<'_> {
         };
         let shown: Vec<String> = names.iter().map(|name| Value::from(name.as_str()).to_string()).collect();
         let path = format!("{}({})", call.function, shown.join(", "));
-        let failed = |why| words::files_do_not_say(&call.function, span, why);
+        let failed = |why: String| words::files_do_not_say(&call.function, span, &why);
         let (value, because) = if call.function == "changed" {
             let changed = files.changed(&names).map_err(failed)?;
             (Value::Bool(changed.holds), Some(changed.because))

@@ -177,7 +177,7 @@ pub(crate) fn function_without_answer(name: &str, span: Span) -> Box<Stop> {
     stop(span, message, "docs/expressions.md says which functions are known where")
 }
 
-pub(crate) fn files_do_not_say(name: &str, span: Span, why: String) -> Box<Stop> {
+pub(crate) fn files_do_not_say(name: &str, span: Span, why: &str) -> Box<Stop> {
     Box::new(Stop { span, message: format!("`{name}` cannot be answered: {why}"), hint: None, bound: false })
 }
 
