@@ -7,7 +7,7 @@ use super::{Evaluator, HIDDEN, Outcome};
 use crate::ast::{Kind, Node};
 use crate::names::{self, Below, Within};
 use crate::token::Span;
-use crate::{Value, words};
+use crate::{Value, number, words};
 
 /// A value, and how it was come by if it is one of the pipeline's.
 struct Found {
@@ -67,6 +67,11 @@ impl Evaluator<'_> {
                 match self.node(key)? {
                     Value::String(name) => step(object, &name, key.span),
                     Value::Int(index) => item(object, index, key.span),
+                    // By CEL's rule, a number without a fraction is a whole one however it is written.
+                    Value::Double(index) if index.fract() == 0.0 => match number::whole(index) {
+                        Some(index) => item(object, index, key.span),
+                        None => Err(words::no_key(key.span, &object.value, &Value::Double(index))),
+                    },
                     other => Err(words::no_key(key.span, &object.value, &other)),
                 }
             }
