@@ -1,6 +1,7 @@
 //! Where an expression stands: which names a pipeline declares there, and what is known of their values.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::Phase;
 
@@ -30,8 +31,9 @@ pub enum Type {
 #[derive(Clone, Debug)]
 pub struct Scope {
     pub(crate) phase: Phase,
-    pub(crate) inputs: BTreeMap<String, Declared>,
-    pub(crate) matrix: BTreeMap<String, Declared>,
+    // Shared, because every expression of a file is checked with a clone of its job's scope.
+    pub(crate) inputs: Arc<BTreeMap<String, Declared>>,
+    pub(crate) matrix: Arc<BTreeMap<String, Declared>>,
     /// Jobs that are needed, with their cells where they have a matrix whose cells are known.
     pub(crate) needs: BTreeMap<String, Option<Vec<String>>>,
     pub(crate) other_jobs: BTreeSet<String>,
@@ -53,8 +55,8 @@ impl Scope {
     pub fn of_pipeline(phase: Phase) -> Scope {
         Scope {
             phase,
-            inputs: BTreeMap::new(),
-            matrix: BTreeMap::new(),
+            inputs: Arc::default(),
+            matrix: Arc::default(),
             needs: BTreeMap::new(),
             other_jobs: BTreeSet::new(),
             host: false,
@@ -78,14 +80,14 @@ impl Scope {
     /// Declares an input; `always`, if it has a value however the build was started.
     #[must_use]
     pub fn input(mut self, name: impl Into<String>, kind: Type, always: bool) -> Scope {
-        self.inputs.insert(name.into(), Declared { kind, always });
+        Arc::make_mut(&mut self.inputs).insert(name.into(), Declared { kind, always });
         self
     }
 
     /// Declares a key of the job's matrix; `always`, if every cell has it.
     #[must_use]
     pub fn matrix_key(mut self, name: impl Into<String>, kind: Type, always: bool) -> Scope {
-        self.matrix.insert(name.into(), Declared { kind, always });
+        Arc::make_mut(&mut self.matrix).insert(name.into(), Declared { kind, always });
         self
     }
 

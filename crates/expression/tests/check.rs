@@ -153,6 +153,15 @@ fn names_that_are_not_known_yet_or_not_there() {
 }
 
 #[test]
+fn a_job_that_is_not_needed_is_told_to_be_one_even_if_none_is() {
+    let scope = Scope::of_job(Phase::Unblock).other_job("deploy");
+    let findings = check_condition(&Expression::parse("needs.deploy.status == \"passed\"").unwrap(), &scope);
+    assert_eq!(findings[0].hint.as_deref(), Some("add `deploy` to its `needs`"));
+    let findings = check_condition(&Expression::parse("needs.nobody.status == \"passed\"").unwrap(), &scope);
+    assert_eq!(findings[0].message, "there is no job `nobody` among this job's needs");
+}
+
+#[test]
 fn functions_that_do_not_exist_or_are_used_otherwise() {
     assert_said!(found(
         &job(Phase::Unblock),

@@ -22,11 +22,7 @@ impl Checker<'_> {
 
     /// A value that is to be filled in where none may be missing.
     pub(super) fn never_missing(&mut self, node: &Node) {
-        let Some((name, key)) =
-            declared_name(node).filter(|(name, _)| !self.locals.iter().any(|l| l == name))
-        else {
-            return;
-        };
+        let Some((name, key)) = declared_name(node) else { return };
         let sometimes = |declared: Option<&Declared>| declared.is_some_and(|declared| !declared.always);
         let finding = match name {
             "matrix" if sometimes(self.scope.matrix.get(key)) => words::cells_without(node.span, key),
@@ -77,7 +73,9 @@ impl Checker<'_> {
         } else {
             match name {
                 "matrix" if scope.matrix.is_empty() => Some(words::no_matrix(span)),
-                "needs" if scope.needs.is_empty() => Some(words::no_needs(span)),
+                "needs" if scope.needs.is_empty() && scope.other_jobs.is_empty() => {
+                    Some(words::no_needs(span))
+                }
                 "inputs" if scope.inputs.is_empty() => Some(words::no_inputs(span)),
                 "host" if !scope.host => Some(words::no_host(span)),
                 _ => None,
