@@ -1,13 +1,12 @@
 //! Times as the language writes them: one number and one unit, `90s`, `20m`, `2h`, `7d`. Invariant: what is read
-//! is more than nothing and at most 30 days. Combined times (`1h30m`) are deliberately not read: there is one way
+//! is more than nothing. Combined times (`1h30m`) are deliberately not read: there is one way
 //! to write each.
 
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// The longest time that can be asked for.
-pub(crate) const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const DAY: u64 = 24 * 60 * 60;
 
 /// Why a text is not a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -18,8 +17,8 @@ pub(crate) enum DurationError {
     NoUnit,
     #[error("is no time at all")]
     Zero,
-    #[error("is more than 30 days, the longest time there is")]
-    TooLong,
+    #[error("is more than {} days, the longest time there can be here", .days)]
+    TooLong { days: u32 },
 }
 
 impl DurationError {
@@ -32,13 +31,13 @@ impl DurationError {
             }
             Self::NoUnit => format!("add one: `{text}s`, `{text}m`, `{text}h` or `{text}d`"),
             Self::Zero => "write a time of at least `1s`".to_owned(),
-            Self::TooLong => "write `30d` or less".to_owned(),
+            Self::TooLong { days } => format!("write `{days}d` or less"),
         }
     }
 }
 
-/// Reads a time.
-pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
+/// Reads a time of at most so many days.
+pub(crate) fn parse_up_to(text: &str, days: u32) -> Result<Duration, DurationError> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(DurationError::NotATime);
@@ -47,15 +46,15 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
         Some("s") => 1,
         Some("m") => 60,
         Some("h") => 60 * 60,
-        Some("d") => 24 * 60 * 60,
+        Some("d") => DAY,
         Some("") => return Err(DurationError::NoUnit),
         _ => return Err(DurationError::NotATime),
     };
     let seconds = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
     match seconds.map(Duration::from_secs) {
         Some(Duration::ZERO) => Err(DurationError::Zero),
-        Some(duration) if duration <= LONGEST => Ok(duration),
-        _ => Err(DurationError::TooLong),
+        Some(duration) if duration <= Duration::from_secs(u64::from(days) * DAY) => Ok(duration),
+        _ => Err(DurationError::TooLong { days }),
     }
 }
 
@@ -63,13 +62,17 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<Duration, DurationError> {
+        parse_up_to(text, 30)
+    }
+
     #[test]
     fn one_number_and_one_unit_make_a_time() {
         for (text, seconds) in [("90s", 90), ("20m", 1_200), ("2h", 7_200), ("7d", 604_800), ("007s", 7)] {
             assert_eq!(parse(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        assert_eq!(parse("30d"), Ok(LONGEST));
-        assert_eq!(parse("2592000s"), Ok(LONGEST));
+        assert_eq!(parse("30d"), Ok(Duration::from_secs(2_592_000)));
+        assert_eq!(parse("2592000s"), Ok(Duration::from_secs(2_592_000)));
     }
 
     #[test]
@@ -80,7 +83,7 @@ mod tests {
         assert_eq!(parse("30"), Err(DurationError::NoUnit));
         assert_eq!(parse("0m"), Err(DurationError::Zero));
         for text in ["31d", "2592001s", "99999999999999999999d", "18446744073709551615d"] {
-            assert_eq!(parse(text), Err(DurationError::TooLong), "{text}");
+            assert_eq!(parse(text), Err(DurationError::TooLong { days: 30 }), "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::findings::{Findings, Span, counted, quoted};
-use crate::pipeline::pipeline;
+use crate::read::pipeline;
 use crate::{Diagnostic, Diagnostics, NameError, Pipeline, PipelineName, yaml};
 
 /// The largest file that is read, in bytes: 1 MiB.

@@ -11,32 +11,35 @@
 //! # Ok::<(), branchline_jobs_schema::Diagnostics>(())
 //! ```
 
-mod checkout;
+mod cron;
 mod diagnostic;
 mod duration;
-mod environment;
 mod file;
 mod findings;
 mod globs;
-mod job;
 mod keys;
 mod name;
-mod needs;
-mod pipeline;
+mod pattern;
 mod read;
 mod render;
-mod retention;
-mod retry;
+mod shape;
+mod size;
 mod spec;
-mod step;
-mod trigger;
 mod yaml;
 
+pub use cron::{Cron, CronError, Timezone, TimezoneError};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use file::{MAX_FILE_BYTES, is_pipeline_path, parse_pipeline, parse_pipelines};
 pub use globs::{GlobError, Globs};
-pub use name::{JobName, NameError, PipelineName};
+pub use name::{Identifier, JobName, NameError, PipelineName};
+pub use pattern::{Pattern, PatternError};
 pub use render::render;
+pub use size::Size;
 pub use spec::{
-    Checkout, Job, Pipeline, Place, PushTrigger, Retention, Retry, RetryOn, Shell, Step, Triggers, shebang,
+    AllowFailure, Approval, Artifact, Cache, Capabilities, CatchUp, Cell, Channel, Checkout, Concurrency,
+    Container, Cpu, Hosts, IdToken, Input, InputError, InputKind, InputValue, Job, MOST_CELLS, MatchReport,
+    Matrix, MatrixKey, MatrixValue, Need, Notification, NotifyOn, Pipeline, Place, Pull, PullRequestChange,
+    PullRequestTrigger, PushTrigger, Reports, Retention, Retry, RetryOn, Row, Schedule, SecretUse, Service,
+    Shell, Ssh, Step, TestResult, TooManyCells, Triggers, Upstream, Volume, VolumeSource, WantedStatus,
+    WhenFull, WorkerWish, shebang,
 };

@@ -18,6 +18,9 @@ pub enum NameError {
     /// Not a job's name.
     #[error("{} cannot be a job's name", quoted(.0))]
     Job(String),
+    /// Not a name that can be used in expressions and for variables.
+    #[error("{} cannot be a name here", quoted(.0))]
+    Identifier(String),
 }
 
 impl NameError {
@@ -31,6 +34,9 @@ impl NameError {
             }
             Self::Job(_) => {
                 "use letters, digits, `_` and `-`, beginning with a letter or `_`, at most 63 characters"
+            }
+            Self::Identifier(_) => {
+                "use letters, digits and `_`, beginning with a letter or `_`, at most 63 characters"
             }
         }
     }
@@ -104,6 +110,15 @@ name! {
     most: 63
 }
 
+name! {
+    /// The name of an input, a key of a matrix or a secret: `[A-Za-z_][A-Za-z0-9_]{0,62}`. Expressions write it after a
+    /// `.`, and variables are named by it.
+    Identifier, Identifier,
+    first: |c| c.is_ascii_alphabetic() || c == '_',
+    rest: |c| c.is_ascii_alphanumeric() || c == '_',
+    most: 63
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,6 +130,16 @@ mod tests {
         }
         for bad in ["", "../../x", "a\0b", "1a", "-a", "a.b", "a b", "ü", "a/b", &"x".repeat(64)] {
             assert_eq!(bad.parse::<JobName>(), Err(NameError::Job(bad.to_owned())), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_identifier_can_stand_after_a_dot_and_in_a_variables_name() {
+        for good in ["a", "_", "NPM_TOKEN", &"x".repeat(63)] {
+            assert!(good.parse::<Identifier>().is_ok(), "{good}");
+        }
+        for bad in ["", "dry-run", "1a", "a.b", "ü", &"x".repeat(64)] {
+            assert_eq!(bad.parse::<Identifier>(), Err(NameError::Identifier(bad.to_owned())), "{bad}");
         }
     }
 

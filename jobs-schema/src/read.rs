@@ -1,148 +1,254 @@
-//! Typed readers over the tree. Invariant: a reader that gives `None` has reported why (or met what was reported
-//! before), and one that gives a value has found nothing wrong with it; so whoever asks goes on either way.
+//! From a well-formed tree to typed values. Invariant: form was checked before ([`shape`](crate::shape)), so a reader that
+//! cannot read a value says nothing and passes over it; what it does say is about what a text means, and every mistake is
+//! said where it stands.
 
+mod checkout;
+mod concurrency;
+mod environment;
+mod input;
+mod job;
+mod kept;
+mod matrix;
+mod needs;
+mod notify;
+mod pipeline;
+mod place;
+mod report;
+mod retention;
+mod retry;
+mod scope;
+mod step;
+mod trigger;
+
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::duration;
 use crate::findings::{Findings, Span, quoted};
-use crate::keys::Level;
-use crate::yaml::{Kind, Node};
+use crate::shape::{decimal, whole};
+use crate::yaml::Node;
+use crate::{Cpu, Globs, Identifier, Pattern, Size, duration, size};
 
-/// A mapping whose keys were checked against those of its level.
-pub(crate) struct Fields<'n> {
-    present: Vec<(&'n str, Span, &'n Node)>,
-    /// How many keys there are, unknown ones too.
-    written: usize,
-    /// Keys of the level that unknown ones were probably meant to be.
-    meant: Vec<&'static str>,
-    /// The first of its keys, for what is wrong with the mapping as a whole.
-    pub(crate) first_key: Option<Span>,
+pub(crate) use pipeline::pipeline;
+
+/// The keys of a mapping, which the reader asks for one by one.
+impl Node {
+    /// A text that holds no expression.
+    fn literal<'n>(&'n self, findings: &mut Findings<'_>, what: &str) -> Option<&'n str> {
+        let text = self.text()?;
+        if text.contains("${{") {
+            let span = expressions(findings, self).into_iter().next().unwrap_or(self.span);
+            let message = format!("an expression cannot stand in {what}");
+            findings.report_hint(span, message, "it is read before anything is known: give it a fixed text");
+            return None;
+        }
+        if text.contains('\0') {
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A literal text of a key that is there.
+    fn literal_of<'n>(&'n self, findings: &mut Findings<'_>, key: &str) -> Option<&'n str> {
+        self.get(key)?.literal(findings, &format!("`{key}`"))
+    }
+
+    fn boolean_of(&self, key: &str) -> bool {
+        self.get(key).and_then(Self::boolean).unwrap_or_default()
+    }
+
+    fn time_of(&self, key: &str) -> Option<Duration> {
+        // How long it may be was checked by its form.
+        self.get(key)?.text().and_then(|text| duration::parse_up_to(text, 3_650).ok())
+    }
+
+    fn size_of(&self, key: &str) -> Option<Size> {
+        self.get(key)?.text().and_then(|text| size::parse(text).ok())
+    }
+
+    fn cpu_of(&self, key: &str) -> Option<Cpu> {
+        self.get(key)?.text().and_then(decimal).map(|thousandths| Cpu { thousandths })
+    }
+
+    fn number_of(&self, key: &str) -> Option<i64> {
+        self.get(key)?.text().and_then(whole)
+    }
+
+    fn count_of(&self, key: &str) -> Option<NonZeroU32> {
+        self.number_of(key).and_then(|number| u32::try_from(number).ok()).and_then(NonZeroU32::new)
+    }
+
+    /// The place of a key, or the mapping's own.
+    fn span_of(&self, key: &str) -> Span {
+        self.entry(key).map_or(self.span, |entry| entry.key_span)
+    }
 }
 
-impl<'n> Fields<'n> {
-    /// The value of a key that is read at this level.
-    pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
-        self.present.iter().find(|(name, ..)| *name == key).map(|(.., value)| *value)
-    }
-
-    /// Where a key stands, whether it is read at this level or not supported yet.
-    pub(crate) fn key_span(&self, key: &str) -> Option<Span> {
-        self.present.iter().find(|(name, ..)| *name == key).map(|(_, span, _)| *span)
-    }
-
-    /// There is only one key, of whatever kind.
-    pub(crate) fn is_alone(&self) -> bool {
-        self.written == 1
-    }
-
-    /// The key is there, or what was written was probably meant to be it and is reported as that.
-    pub(crate) fn has_or_means(&self, key: &str) -> bool {
-        self.key_span(key).is_some() || self.meant.contains(&key)
-    }
+/// What a word stands for.
+pub(crate) fn word<T: Copy>(text: &str, meanings: &[(&str, T)]) -> Option<T> {
+    meanings.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning)
 }
 
-/// Reads a mapping of the language's own keys; unknown ones and those not supported yet are reported.
-pub(crate) fn fields<'n>(findings: &mut Findings<'_>, node: &'n Node, level: &Level) -> Option<Fields<'n>> {
-    let Kind::Mapping(entries) = &node.kind else {
-        wrong_kind(findings, node, level.place, "a mapping of keys to values", None);
-        return None;
-    };
-    let mut fields = Fields {
-        present: Vec::with_capacity(entries.len()),
-        written: entries.len(),
-        meant: Vec::new(),
-        first_key: entries.first().map(|entry| entry.key_span),
-    };
-    for entry in entries {
-        let key = entry.key.as_str();
-        if level.read.contains(&key) {
-            fields.present.push((key, entry.key_span, &entry.value));
-        } else if let Some(later) = level.not_yet(key) {
-            fields.present.push((key, entry.key_span, &entry.value));
-            not_yet(findings, entry.key_span, key, later.hint);
-        } else if !findings.is_full() {
-            let suggestion = level.suggest(key);
-            fields.meant.extend(suggestion.key);
-            let message = format!("unknown key {}", quoted(key));
-            match suggestion.hint {
-                Some(hint) => findings.report_hint(entry.key_span, message, hint),
-                None => findings.report(entry.key_span, message),
-            }
+/// The words of a list, each once.
+pub(crate) fn words<T: Copy>(
+    findings: &mut Findings<'_>,
+    node: Option<&Node>,
+    meanings: &[(&str, T)],
+) -> Vec<T> {
+    let items = node.map(Node::items).unwrap_or_default();
+    let known = items.iter().filter_map(|item| item.text().map(|text| (item.span, text)));
+    let once = once(findings, known);
+    once.into_iter().filter_map(|(_, text)| word(text, meanings)).collect()
+}
+
+/// What is named twice is said, and left out.
+pub(crate) fn once<'n>(
+    findings: &mut Findings<'_>,
+    texts: impl IntoIterator<Item = (Span, &'n str)>,
+) -> Vec<(Span, &'n str)> {
+    let mut seen = std::collections::HashSet::new();
+    let mut kept = Vec::new();
+    for (span, text) in texts {
+        if seen.insert(text) {
+            kept.push((span, text));
         } else {
-            findings.report(entry.key_span, format!("unknown key {}", quoted(key)));
+            findings.report_hint(span, format!("{} is named twice", quoted(text)), "keep one of them");
         }
     }
-    Some(fields)
+    kept
 }
 
-/// Something is a part of the language that is not read yet.
-pub(crate) fn not_yet(findings: &mut Findings<'_>, span: Span, what: &str, hint: Option<&str>) {
-    let message = format!("{} is not supported yet", quoted(what));
-    match hint {
-        Some(hint) => findings.report_hint(span, message, hint),
-        None => findings.report(span, message),
+/// A list of literal texts, none of them blank, each once.
+pub(crate) fn texts(findings: &mut Findings<'_>, node: Option<&Node>, what: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for item in node.map(Node::items).unwrap_or_default() {
+        let Some(text) = item.literal(findings, what) else { continue };
+        if text.trim().is_empty() {
+            findings.report_hint(item.span, format!("{what} holds an empty text"), "take it away");
+            continue;
+        }
+        found.push((item.span, text));
+    }
+    once(findings, found).into_iter().map(|(_, text)| text.to_owned()).collect()
+}
+
+/// A name that expressions and variables can use.
+pub(crate) fn identifier(findings: &mut Findings<'_>, node: &Node, what: &str) -> Option<Identifier> {
+    let text = node.literal(findings, what)?;
+    identifier_of(findings, text, node.span, what)
+}
+
+/// A text that must be such a name.
+pub(crate) fn identifier_of(
+    findings: &mut Findings<'_>,
+    text: &str,
+    span: Span,
+    what: &str,
+) -> Option<Identifier> {
+    match text.parse::<Identifier>() {
+        Ok(name) => Some(name),
+        Err(error) => {
+            findings.report_hint(span, format!("{} cannot be {what}", quoted(text)), error.rule());
+            None
+        }
     }
 }
 
-/// What stands there is not what belongs there.
-pub(crate) fn wrong_kind(
+/// A regular expression with these groups.
+pub(crate) fn pattern(
     findings: &mut Findings<'_>,
     node: &Node,
     what: &str,
-    expected: &str,
-    hint: Option<&str>,
-) {
-    let kind = match &node.kind {
-        Kind::Broken => return,
-        Kind::List(_) => "a list".to_owned(),
-        Kind::Mapping(_) => "a mapping".to_owned(),
-        Kind::Scalar { .. } if node.is_nothing() => "nothing".to_owned(),
-        Kind::Scalar { text, plain: true } => quoted(text),
-        Kind::Scalar { text, plain: false } => quoted(&format!("\"{text}\"")),
-    };
-    let message = format!("{what} takes {expected}, not {kind}");
-    match hint {
-        Some(hint) => findings.report_hint(node.span, message, hint),
-        None => findings.report(node.span, message),
+    groups: &[&str],
+) -> Option<Pattern> {
+    let text = node.literal(findings, what)?;
+    match text.parse::<Pattern>() {
+        Ok(pattern) => {
+            for group in groups.iter().filter(|group| !pattern.has_group(group)) {
+                findings.report_hint(
+                    node.span,
+                    format!("{what} has no group `{group}`"),
+                    format!("name the part that is meant: `(?<{group}>…)`"),
+                );
+            }
+            Some(pattern)
+        }
+        Err(error) => {
+            findings.report_hint(
+                node.span,
+                format!("{what} is not a regular expression: {error}"),
+                "within YAML's double quotes a backslash is written twice; single quotes leave it alone",
+            );
+            None
+        }
     }
 }
 
-/// Reads a text: any scalar but nothing, exactly as written. Neither a NUL nor an expression may be in it.
-pub(crate) fn text<'n>(findings: &mut Findings<'_>, node: &'n Node, what: &str) -> Option<&'n str> {
-    let text = literal(findings, node, what)?;
-    if text.contains("${{") {
-        let span = expressions(findings, node).into_iter().next().unwrap_or(node.span);
-        findings.report_hint(span, "expressions are not supported yet", format!("give {what} a fixed text"));
-        return None;
+/// Reads a list of globs; a single one stands for a list of it.
+pub(crate) fn globs(findings: &mut Findings<'_>, node: Option<&Node>, what: &str) -> Option<Globs> {
+    let items = node?.items();
+    let mut patterns = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(pattern) = item.literal(findings, what) else { continue };
+        match Globs::new([pattern]) {
+            Ok(_) => patterns.push(pattern),
+            Err(error) => findings.report_hint(
+                item.span,
+                format!("{what}: {error}"),
+                "`*` and `?` match within a part, `**` across `/`, and `!` before a pattern takes away",
+            ),
+        }
     }
-    Some(text)
+    if patterns.len() == items.len() { Globs::new(patterns).ok() } else { None }
 }
 
-/// Reads a text in which `${{` has no meaning.
-pub(crate) fn literal<'n>(findings: &mut Findings<'_>, node: &'n Node, what: &str) -> Option<&'n str> {
-    let Kind::Scalar { text, .. } = &node.kind else {
-        wrong_kind(findings, node, what, "a text", None);
-        return None;
+/// Globs of files below the workspace.
+pub(crate) fn file_globs(findings: &mut Findings<'_>, node: Option<&Node>, what: &str) -> Option<Globs> {
+    for item in node.map(Node::items).unwrap_or_default() {
+        let text = item.text().unwrap_or_default();
+        let path = text.strip_prefix('!').unwrap_or(text);
+        if !is_below(path) {
+            findings.report_hint(
+                item.span,
+                format!("{what}: {} is not within the workspace", quoted(text)),
+                "name files by their paths below the workspace, without `/` before and `..` in them",
+            );
+        }
+    }
+    globs(findings, node, what)
+}
+
+/// A path that does not leave the folder it is relative to.
+pub(crate) fn is_below(path: &str) -> bool {
+    let mut depth = 0usize;
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => match depth.checked_sub(1) {
+                Some(above) => depth = above,
+                None => return false,
+            },
+            _ => depth += 1,
+        }
+    }
+    !path.starts_with('/')
+}
+
+/// A folder below the workspace.
+pub(crate) fn folder(findings: &mut Findings<'_>, node: &Node, what: &str) -> Option<String> {
+    let folder = node.literal(findings, what)?;
+    let message = if folder.trim().is_empty() {
+        format!("{what} is empty")
+    } else if !is_below(folder) {
+        format!("{} is not within the workspace", quoted(folder))
+    } else {
+        return Some(folder.to_owned());
     };
-    if node.is_nothing() {
-        wrong_kind(
-            findings,
-            node,
-            what,
-            "a text",
-            Some("for an empty text, or the word itself, use quotes: `\"\"`"),
-        );
-        return None;
-    }
-    if text.contains('\0') {
-        findings.report_hint(
-            node.span,
-            format!("{what} holds a NUL character"),
-            "nothing in a pipeline can hold one: take `\\0` away",
-        );
-        return None;
-    }
-    Some(text)
+    findings.report_hint(
+        node.span,
+        message,
+        "name a folder of the repository, relative to its root, or leave it out",
+    );
+    None
 }
 
 /// How many expressions of one scalar are pointed at, and how far the end of one is looked for: however many
@@ -162,66 +268,4 @@ pub(crate) fn expressions(findings: &Findings<'_>, node: &Node) -> Vec<Span> {
             Span { start: node.span.start + at, end: node.span.start + at + length }
         })
         .collect()
-}
-
-/// Reads `true` or `false`.
-pub(crate) fn boolean(findings: &mut Findings<'_>, node: &Node, what: &str) -> Option<bool> {
-    if let Some(boolean) = node.boolean() {
-        return Some(boolean);
-    }
-    let hint = match &node.kind {
-        Kind::Scalar { text, .. } if text.contains("${{") => {
-            findings.report_hint(
-                node.span,
-                "expressions are not supported yet",
-                format!("give {what} `true` or `false`"),
-            );
-            return None;
-        }
-        Kind::Scalar { text, .. } => match text.to_ascii_lowercase().as_str() {
-            "yes" | "on" | "y" | "1" | "true" => Some("write `true`, without quotes"),
-            "no" | "off" | "n" | "0" | "false" => Some("write `false`, without quotes"),
-            _ => None,
-        },
-        _ => None,
-    };
-    wrong_kind(findings, node, what, "`true` or `false`", hint);
-    None
-}
-
-/// Reads a time.
-pub(crate) fn time(findings: &mut Findings<'_>, node: &Node, what: &str) -> Option<Duration> {
-    let Kind::Scalar { .. } = &node.kind else {
-        wrong_kind(findings, node, what, "a time such as `20m`", None);
-        return None;
-    };
-    if node.is_nothing() {
-        wrong_kind(findings, node, what, "a time such as `20m`", None);
-        return None;
-    }
-    let text = text(findings, node, what)?;
-    match duration::parse(text) {
-        Ok(duration) => Some(duration),
-        Err(error) => {
-            findings.report_hint(node.span, format!("{what}: {} {error}", quoted(text)), error.hint(text));
-            None
-        }
-    }
-}
-
-/// Reads a list; a single text stands for a list of it.
-pub(crate) fn one_or_many<'n>(
-    findings: &mut Findings<'_>,
-    node: &'n Node,
-    what: &str,
-    expected: &str,
-) -> Option<&'n [Node]> {
-    match &node.kind {
-        Kind::List(items) => Some(items),
-        Kind::Scalar { .. } if !node.is_nothing() => Some(std::slice::from_ref(node)),
-        _ => {
-            wrong_kind(findings, node, what, expected, None);
-            None
-        }
-    }
 }

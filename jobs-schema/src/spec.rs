@@ -1,16 +1,41 @@
 //! What a checked pipeline is: the words of the language as types. Invariant: a value that [`parse_pipeline`]
 //! gave is complete (defaults are filled in) and keeps every rule of the language; what reads it checks nothing
-//! again. There is no reading here, and nothing about where or when a job runs.
+//! again. There is no reading here, and nothing about which of it can be carried out yet.
+//!
+//! What may hold `${{ … }}` is a [`Template`], a condition an [`Expression`]; both were checked against the names that
+//! are known where they stand.
 //!
 //! [`parse_pipeline`]: crate::parse_pipeline
+//! [`Expression`]: branchline_expression::Expression
+
+mod input;
+mod job;
+mod matrix;
+mod place;
+mod step;
+mod trigger;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use branchline_expression::Template;
 use serde::{Deserialize, Serialize};
 
-use crate::{Globs, JobName, PipelineName};
+use crate::{Identifier, PipelineName};
+
+pub use input::{Input, InputError, InputKind, InputValue};
+pub(crate) use input::{choices, number};
+pub use job::{
+    AllowFailure, Approval, Cache, Checkout, IdToken, Job, Need, Retry, RetryOn, SecretUse, WantedStatus,
+    WorkerWish,
+};
+pub use matrix::{Cell, MOST_CELLS, Matrix, MatrixKey, MatrixValue, Row, TooManyCells};
+pub use place::{Capabilities, Container, Cpu, Hosts, Place, Pull, Service, Ssh, Volume, VolumeSource};
+pub use step::{Artifact, MatchReport, Reports, Shell, Step, TestResult, shebang};
+pub use trigger::{
+    CatchUp, PullRequestChange, PullRequestTrigger, PushTrigger, Schedule, Triggers, Upstream,
+};
 
 /// One pipeline file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,12 +46,22 @@ pub struct Pipeline {
     pub description: Option<String>,
     /// When a build is created; at least one of them is there.
     pub on: Triggers,
-    /// Environment variables of every step of every job; values exactly as written.
-    pub env: BTreeMap<String, String>,
+    /// What may be said at its start, in the order of the file.
+    pub inputs: Vec<Input>,
+    /// Environment variables of every step of every job; what is literal exactly as written.
+    pub env: BTreeMap<String, Template>,
+    /// How many builds of its kind may run at once; `None`: any number.
+    pub concurrency: Option<Concurrency>,
+    /// Its runs come before those of lower priority within a pool: -1000 to 1000, usually 0.
+    pub priority: i16,
     /// How long a build may take; 6 hours where the file does not say.
     pub timeout: Duration,
+    /// No event creates a build.
+    pub disabled: bool,
     /// How much of it is kept.
     pub retention: Retention,
+    /// Who is told of its builds.
+    pub notify: Vec<Notification>,
     /// At least one job, in the order of the file.
     pub jobs: Vec<Job>,
 }
@@ -47,196 +82,77 @@ impl Default for Retention {
     }
 }
 
-/// When a build is created.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Triggers {
-    /// A branch moved.
-    pub push: Option<PushTrigger>,
-    /// A tag moved whose name matches.
-    pub tag: Option<Globs>,
-    /// Somebody may start it by hand.
-    pub manual: bool,
-}
-
-/// Which pushes create a build.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct PushTrigger {
-    /// Only on branches that match; `None`: on every branch.
-    pub branches: Option<Globs>,
-}
-
-/// A named part of a pipeline.
+/// How many builds, or runs of a job, may run at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Job {
-    /// Its name, unique in the pipeline.
-    pub name: JobName,
-    /// The jobs that must have passed before this one starts, in the order written. They exist, are named once
-    /// each, and make no cycle.
-    pub needs: Vec<JobName>,
-    /// Where it runs.
-    pub place: Place,
-    /// Environment variables of its steps, over those of the pipeline.
-    pub env: BTreeMap<String, String>,
-    /// At least one step, run in order.
-    pub steps: Vec<Step>,
-    /// How long it may execute; 1 hour where the file does not say.
-    pub timeout: Duration,
-    /// Its failure does not fail the build.
-    pub allow_failure: bool,
-    /// How the commit is brought to the worker; `None`: it is not.
-    pub checkout: Option<Checkout>,
-    /// When it is tried again; `None`: as is usual.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retry: Option<Retry>,
+pub struct Concurrency {
+    /// What they are counted by, within the repository; `None`: the pipeline's name, of a job with its own after it.
+    pub group: Option<Template>,
+    /// How many of the group run at once.
+    pub limit: NonZeroU32,
+    /// How many may wait; `None`: any number.
+    pub queue: Option<u32>,
+    /// What becomes of one more.
+    pub when_full: WhenFull,
+    /// Waiting is counted within this part of the group; `None`: within the whole.
+    pub partition: Option<Template>,
+    /// A new one ends those that run.
+    pub cancel_running: bool,
+    /// One starts only when no newer one came for so long; never of a job.
+    pub debounce: Option<Duration>,
 }
 
-/// When a job that did not pass is tried again.
+/// What becomes of one more than may wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenFull {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It takes the place of the newest that waits.
+    Replace,
+}
+
+/// Who is told of a build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retry {
-    /// How many attempts there are at the most, the first included: 1 to 10.
-    pub attempts: u32,
-    /// After which ends, each named once; none where there is only one attempt.
-    pub on: Vec<RetryOn>,
-    /// How long the second attempt waits; `None`: as is usual.
-    pub backoff: Option<Duration>,
+pub struct Notification {
+    /// When, each named once; at least one.
+    pub on: Vec<NotifyOn>,
+    /// How.
+    #[serde(flatten)]
+    pub to: Channel,
 }
 
-/// An end after which a job is tried again.
+/// What a notification tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum RetryOn {
-    /// Nothing was heard of its worker for too long.
-    WorkerLost,
-    /// What watches over its steps on the worker's machine disappeared.
-    SupervisorLost,
-    /// It could not be started.
-    StartFailed,
-    /// The end of its log could not be stored.
-    LogIncomplete,
-    /// The time of the job or of a step ran out.
-    Timeout,
-    /// A step failed with any exit code.
-    StepFailed,
-    /// A step was ended by a signal.
-    StepSignalled,
-    /// A step failed with this exit code, 1 to 255.
-    Exit(u8),
+pub enum NotifyOn {
+    /// A build was created.
+    Created,
+    /// A build waits for somebody's approval.
+    Held,
+    /// A build passed.
+    Passed,
+    /// A build failed, was errored or timed out, or its file is wrong.
+    Failed,
+    /// A build passed after one that failed.
+    Fixed,
+    /// A build was cancelled or superseded.
+    Cancelled,
 }
 
-/// Where a job runs. There is exactly one place for each job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Place {
-    /// Straight on the worker's own machine.
-    Process,
-}
-
-/// One command of a job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Step {
-    /// Its name, where it was given one; for display see [`Step::title`].
-    pub name: Option<String>,
-    /// The script, exactly as written.
-    pub run: String,
-    /// Environment variables of this step, over those of the job.
-    pub env: BTreeMap<String, String>,
-    /// What executes the script, unless the script itself says so ([`shebang`]).
-    pub shell: Shell,
-    /// A folder below the workspace: relative, and never above it. `None`: the workspace.
-    pub working_directory: Option<String>,
-    /// How long it may execute; `None`: as long as its job may.
-    pub timeout: Option<Duration>,
-    /// Its failure does not fail the job.
-    pub allow_failure: bool,
-}
-
-/// What executes a script.
+/// How a notification is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Shell {
-    /// `sh -e`.
-    Default,
-    /// This program with these arguments, to which the script's file is added; never empty.
-    Command(Vec<String>),
-}
-
-/// How a commit is brought to the worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checkout {
-    /// How many commits of history; `None`: all of it, written `depth: 0`.
-    pub depth: Option<NonZeroU32>,
-    /// Submodules are checked out too.
-    pub submodules: bool,
-}
-
-impl Default for Checkout {
-    fn default() -> Self {
-        Self { depth: Some(NonZeroU32::MIN), submodules: false }
-    }
-}
-
-/// How many characters of a step's title are shown.
-const TITLE_CHARACTERS: usize = 80;
-
-impl Step {
-    /// What people are shown: the step's name, or else the first line of its script that is not blank; at most
-    /// 80 characters.
-    #[must_use]
-    pub fn title(&self) -> &str {
-        let line = match &self.name {
-            Some(name) => name.as_str(),
-            None => self.run.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default(),
-        };
-        match line.char_indices().nth(TITLE_CHARACTERS) {
-            Some((end, _)) => line.get(..end).unwrap_or(line),
-            None => line,
-        }
-    }
-}
-
-/// The interpreter that a script asks for by a `#!` first line, as written after the `#!` (`/bin/bash -eu`);
-/// `None` where it asks for none. It wins over [`Step::shell`].
-#[must_use]
-pub fn shebang(script: &str) -> Option<&str> {
-    let interpreter = script.strip_prefix("#!")?.lines().next()?.trim();
-    (!interpreter.is_empty()).then_some(interpreter)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn step(name: Option<&str>, run: &str) -> Step {
-        Step {
-            name: name.map(str::to_owned),
-            run: run.to_owned(),
-            env: BTreeMap::new(),
-            shell: Shell::Default,
-            working_directory: None,
-            timeout: None,
-            allow_failure: false,
-        }
-    }
-
-    #[test]
-    fn a_step_is_titled_by_its_name_or_the_first_line_that_is_not_blank() {
-        assert_eq!(step(Some("Unit tests"), "make").title(), "Unit tests");
-        assert_eq!(step(None, "\n  \n  make test \nmake more\n").title(), "make test");
-    }
-
-    #[test]
-    fn a_long_title_is_cut_at_80_characters_and_never_within_one() {
-        let long = "ü".repeat(100);
-        assert_eq!(step(None, &long).title(), "ü".repeat(80));
-        assert_eq!(step(None, &"x".repeat(80)).title().len(), 80);
-    }
-
-    #[test]
-    fn a_shebang_is_only_the_first_line_and_only_where_it_names_something() {
-        assert_eq!(shebang("#!/usr/bin/env python3\nprint(1)"), Some("/usr/bin/env python3"));
-        assert_eq!(shebang("#! /bin/bash -eu\r\nls"), Some("/bin/bash -eu"));
-        assert_eq!(shebang("echo\n#!/bin/bash"), None);
-        assert_eq!(shebang("#!\nls"), None);
-        assert_eq!(shebang(""), None);
-    }
+pub enum Channel {
+    /// To these addresses, at least one.
+    Email(Vec<String>),
+    /// As a request to a URL.
+    Webhook {
+        /// `https://…`, or `http://…`.
+        url: String,
+        /// The secret that it is signed with.
+        secret: Option<Identifier>,
+    },
+    /// To Slack, by the incoming webhook's URL that is in this secret.
+    Slack(Identifier),
 }

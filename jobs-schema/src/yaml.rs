@@ -9,10 +9,12 @@
 //! the first mistake and turns scalars into numbers before anybody can ask how they were written.
 
 mod explain;
+mod place;
 mod tree;
 
 use crate::findings::Span;
 
+pub(crate) use place::within;
 pub(crate) use tree::read;
 
 /// One value of the document.
@@ -26,8 +28,9 @@ pub(crate) struct Node {
 /// What a value is.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Kind {
-    /// A text as written. `plain`: without quotes or block, so that it may mean nothing, a boolean or a number.
-    Scalar { text: String, plain: bool },
+    /// A text as written. `plain`: without quotes or block, so that it may mean nothing, a boolean or a number. `block`:
+    /// below a `|` or `>`.
+    Scalar { text: String, plain: bool, block: bool },
     /// `- a` or `[a]`.
     List(Vec<Node>),
     /// `a: b` or `{a: b}`; no key twice.
@@ -47,14 +50,54 @@ pub(crate) struct Entry {
 impl Node {
     /// Nothing, or what YAML 1.2 says for it (`null`, `~`).
     pub(crate) fn is_nothing(&self) -> bool {
-        matches!(&self.kind, Kind::Scalar { text, plain: true }
+        matches!(&self.kind, Kind::Scalar { text, plain: true, .. }
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+    }
+
+    /// The text of a scalar that is not nothing.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar { text, .. } if !self.is_nothing() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The items of a list; a single text stands for a list of it.
+    pub(crate) fn items(&self) -> &[Node] {
+        match &self.kind {
+            Kind::List(items) => items,
+            Kind::Scalar { .. } if !self.is_nothing() => std::slice::from_ref(self),
+            _ => &[],
+        }
+    }
+
+    /// The entries of a mapping.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        match &self.kind {
+            Kind::Mapping(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// It is a mapping.
+    pub(crate) fn is_mapping(&self) -> bool {
+        matches!(self.kind, Kind::Mapping(_))
+    }
+
+    /// The entry of a mapping with this key.
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries().iter().find(|entry| entry.key == key)
+    }
+
+    /// The value of a mapping's key.
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+        self.entry(key).map(|entry| &entry.value)
     }
 
     /// A boolean of YAML 1.2: `yes`, `on` and their like are texts.
     pub(crate) fn boolean(&self) -> Option<bool> {
         match &self.kind {
-            Kind::Scalar { text, plain: true } => match text.as_str() {
+            Kind::Scalar { text, plain: true, .. } => match text.as_str() {
                 "true" | "True" | "TRUE" => Some(true),
                 "false" | "False" | "FALSE" => Some(false),
                 _ => None,

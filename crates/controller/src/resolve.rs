@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use branchline_core::intent::SpecFile;
-use branchline_core::{build, effect};
+use branchline_core::{build, effect, not_yet};
 use branchline_jobs_schema as schema;
 use branchline_model::{
     BuildId, Event, EventKey, EventStatus, Expectation, PendingEvent, PipelineName, Plan, Problem, Reason,
@@ -222,7 +222,13 @@ pub fn check(found: &[PipelineFile]) -> Vec<SpecFile> {
         .zip(&readable)
         .map(|((file, parsed), (_, bytes))| SpecFile {
             name: stem(&file),
-            spec: parsed.map_err(|diagnostics| problems(&diagnostics, bytes)),
+            spec: parsed.map_err(|diagnostics| problems(&diagnostics, bytes)).and_then(|pipeline| {
+                let found: Vec<Problem> = not_yet::problems(&pipeline)
+                    .iter()
+                    .map(|problem| problem_of_file(&file, problem))
+                    .collect();
+                if found.is_empty() { Ok(pipeline) } else { Err(found) }
+            }),
             file,
         })
         .collect();

@@ -1,7 +1,7 @@
 //! From a decided event to its builds. Invariant: one event is decided once; it makes one build for each pipeline
 //! that it matches, all in the plan that says so in the event's own row.
 
-use branchline_jobs_schema::Pipeline;
+use branchline_jobs_schema::{AllowFailure, Pipeline};
 use branchline_model::{
     Build, BuildDefinition, BuildId, BuildProgress, BuildState, BuildStatus, Deadline, DeadlineKind,
     EndReason, Event, EventStatus, Expectation, JobDefinition, JobName, PipelineName, Plan, PoolName,
@@ -164,8 +164,8 @@ fn create(
         plan.put(run, Expectation::Absent);
         jobs.push(JobDefinition {
             name,
-            needs: job.needs.iter().map(|need| JobName::new(need.as_str())).collect(),
-            allow_failure: job.allow_failure,
+            needs: job.needs.iter().map(|need| JobName::new(need.job.as_str())).collect(),
+            allow_failure: job.allow_failure == AllowFailure::Always,
             pool,
             run: run_id,
         });

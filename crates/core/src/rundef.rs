@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use branchline_expression::Template;
 use branchline_jobs_schema::{self as schema, Job, Pipeline, Place, Shell, Step};
 use branchline_model::{
     Build, CheckoutDefinition, Engine, JobName, RefName, ReportsDefinition, Repository, Retry, RetryOn,
@@ -26,8 +27,8 @@ pub fn definition(
 ) -> RunDefinition {
     let mut env = BTreeMap::new();
     env.insert("CI".to_owned(), "true".to_owned());
-    env.extend(pipeline.env.clone());
-    env.extend(job.env.clone());
+    env.extend(literals(&pipeline.env));
+    env.extend(literals(&job.env));
     env.extend(facts(repository, build, job, run, page));
     RunDefinition {
         format: 1,
@@ -37,7 +38,7 @@ pub fn definition(
         pipeline: build.pipeline.clone(),
         job: JobName::new(job.name.as_str()),
         engine: Engine::Process,
-        checkout: job.checkout.as_ref().map(|checkout| CheckoutDefinition {
+        checkout: job.checkout.first().map(|checkout| CheckoutDefinition {
             url: repository.url.clone(),
             ref_name: Some(build.ref_name.to_string()),
             depth: checkout.depth.map(|depth| NonZeroU32::new(depth.get()).unwrap_or(NonZeroU32::MIN)),
@@ -71,9 +72,15 @@ fn retry(job: &Job) -> Retry {
         on: retry.on.iter().map(on).collect(),
         backoff: retry.backoff.unwrap_or(Retry::BACKOFF),
         repeatable: match job.place {
-            Place::Process => true,
+            Place::Process | Place::Container { .. } => true,
+            Place::Ssh(_) => false,
         },
     }
+}
+
+/// Values that are known already. Nothing else is planned: see [`crate::not_yet`].
+fn literals(env: &BTreeMap<String, Template>) -> BTreeMap<String, String> {
+    env.iter().map(|(name, value)| (name.clone(), value.literal().unwrap_or_default().to_owned())).collect()
 }
 
 /// The `BRANCHLINE_*` variables that are known before a worker has the run (spec.md, "What every step sees").
@@ -128,7 +135,7 @@ fn step(step: &Step) -> StepDefinition {
     StepDefinition {
         title: step.title().into(),
         run: step.run.clone(),
-        env: step.env.clone(),
+        env: literals(&step.env),
         shell: match &step.shell {
             Shell::Default => ShellDefinition::Default,
             Shell::Command(command) => ShellDefinition::Command(command.clone()),

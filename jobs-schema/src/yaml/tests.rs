@@ -33,7 +33,7 @@ fn agrees(node: &Node, other: &serde_yaml::Value) -> bool {
         }
         (Kind::Scalar { .. }, serde_yaml::Value::Null) => node.is_nothing(),
         (Kind::Scalar { .. }, serde_yaml::Value::Bool(other)) => node.boolean() == Some(*other),
-        (Kind::Scalar { text, plain: true }, serde_yaml::Value::Number(number)) => {
+        (Kind::Scalar { text, plain: true, .. }, serde_yaml::Value::Number(number)) => {
             let hexadecimal = text.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
             hexadecimal.map_or_else(|| text.parse::<f64>().ok(), |whole| Some(whole as f64))
                 == number.as_f64()
@@ -70,9 +70,9 @@ fn a_scalar_keeps_its_text_and_its_place() {
     let root = tree("a: 1.10\nb: \"yes\"\nc: |\n  two\n  lines\n");
     let Kind::Mapping(entries) = &root.kind else { panic!("{root:?}") };
     let seen: Vec<_> = entries.iter().map(|entry| (&entry.value.kind, entry.value.span.start)).collect();
-    assert_eq!(*seen[0].0, Kind::Scalar { text: "1.10".into(), plain: true });
-    assert_eq!(*seen[1].0, Kind::Scalar { text: "yes".into(), plain: false });
-    assert_eq!(*seen[2].0, Kind::Scalar { text: "two\nlines\n".into(), plain: false });
+    assert_eq!(*seen[0].0, Kind::Scalar { text: "1.10".into(), plain: true, block: false });
+    assert_eq!(*seen[1].0, Kind::Scalar { text: "yes".into(), plain: false, block: false });
+    assert_eq!(*seen[2].0, Kind::Scalar { text: "two\nlines\n".into(), plain: false, block: true });
     // A block of text stands where its first line does.
     assert_eq!([seen[0].1, seen[1].1, seen[2].1], [3, 11, 24]);
 }

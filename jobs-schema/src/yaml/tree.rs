@@ -100,8 +100,9 @@ impl Builder<'_, '_> {
             Event::Scalar(text, style, anchor, tag) => {
                 let as_text = self.check_tag(tag.as_deref(), tag_span);
                 let plain = style == ScalarStyle::Plain && !as_text;
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                 let measure = Measure { nodes: 1, bytes: text.len(), height: 1 };
-                let node = Node { kind: Kind::Scalar { text: text.into_owned(), plain }, span };
+                let node = Node { kind: Kind::Scalar { text: text.into_owned(), plain, block }, span };
                 match self.count(measure, span) {
                     Go::On => self.complete(node, measure, anchor),
                     Go::NoFurther => Go::NoFurther,
@@ -251,7 +252,7 @@ fn pair(
     value: Node,
 ) {
     match key.kind {
-        Kind::Scalar { text, plain: true } if text == "<<" => merge(findings, merged, value),
+        Kind::Scalar { text, plain: true, .. } if text == "<<" => merge(findings, merged, value),
         Kind::Scalar { text, .. } => entries.push(Entry { key: text, key_span: key.span, value }),
         Kind::List(_) | Kind::Mapping(_) => findings.report_hint(
             key.span,

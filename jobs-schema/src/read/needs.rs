@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::WantedStatus;
 use crate::findings::{Findings, Span, counted, quoted};
 use crate::keys::{list, nearest};
 
@@ -16,6 +17,7 @@ pub(crate) struct WrittenJob<'n> {
 pub(crate) struct Need<'n> {
     pub(crate) job: &'n str,
     pub(crate) span: Span,
+    pub(crate) status: WantedStatus,
 }
 
 /// How many names of jobs a message shows.
