@@ -351,3 +351,22 @@ fn work_is_bounded_whatever_an_expression_asks_for() {
     let error = evaluate(&Expression::parse(&pattern).unwrap(), &values()).unwrap_err();
     assert_eq!(error.message, "this is no regular expression: what it repeats is too much");
 }
+
+/// A bound is none of the errors that `||` forgets beside what decides: nothing may go on beside it.
+#[test]
+fn a_text_that_grows_too_large_is_an_error_whatever_stands_beside_it() {
+    let doubled = |times: usize| format!("[\"aaaaaaaa\"]{}[0].size()", ".map(x, x + x)".repeat(times));
+    let is = |text: &str| evaluate(&Expression::parse(text).unwrap(), &Values::new());
+    assert_eq!(is(&doubled(14)).unwrap().value, Value::Int(128 * 1024));
+    for text in [
+        doubled(15),
+        format!("{} > 0 || true", doubled(15)),
+        format!("[1].exists(y, {} > 0) || true", doubled(15)),
+    ] {
+        assert_eq!(
+            is(&text).unwrap_err().message,
+            "what is put together here is larger than 128 KiB",
+            "{text}"
+        );
+    }
+}
