@@ -52,7 +52,7 @@ impl Found<'_> {
 }
 
 pub(crate) fn empty(from: usize, end: usize) -> SyntaxError {
-    error(from, end - from, "the expression is empty", "write a condition, such as `event.kind == \"push\"`")
+    error(from, end - from, "the expression is empty", "write one, such as `event.branch == \"main\"`")
 }
 
 pub(crate) fn too_long(at: usize, len: usize) -> SyntaxError {
