@@ -15,6 +15,8 @@ use crate::{Controller, ControllerError};
 
 /// So many due events are read in one go.
 const EVENTS_AT_ONCE: usize = 64;
+/// So many of the store's leftovers are ended in one go.
+const LEFTOVERS_AT_ONCE: usize = 8;
 /// Events of so many repositories are resolved at once; those of one repository after each other.
 const REPOSITORIES_AT_ONCE: usize = 8;
 
@@ -29,6 +31,8 @@ pub enum Part {
     Builds,
     /// Effects that are due.
     Effects,
+    /// What commits that were cut off left behind in the store.
+    Leftovers,
     /// The refs of every repository, against what was seen of them.
     Refs,
     /// Events that wait for their decision.
@@ -37,8 +41,15 @@ pub enum Part {
 
 impl Part {
     /// All of them, in the order in which they are done: what people wait for, and is quick, first; new work last.
-    pub const ALL: [Self; 6] =
-        [Self::Leases, Self::Deadlines, Self::Builds, Self::Effects, Self::Refs, Self::Events];
+    pub const ALL: [Self; 7] = [
+        Self::Leases,
+        Self::Deadlines,
+        Self::Builds,
+        Self::Effects,
+        Self::Leftovers,
+        Self::Refs,
+        Self::Events,
+    ];
 }
 
 /// Something that a tick could not do. It is tried again by the next.
@@ -63,6 +74,8 @@ pub struct Ticked {
     pub effects: usize,
     /// Leases that ended or got a later end.
     pub leases: usize,
+    /// Journals and the like that somebody had left behind.
+    pub leftovers: usize,
     /// Refs that had moved without anybody telling.
     pub moves: usize,
     /// Events decided or looked at.
@@ -113,10 +126,23 @@ impl Controller {
             Part::Deadlines => ticked.deadlines += self.pass_deadlines_until(until, failures).await?,
             Part::Builds => ticked.builds += self.advance_until(until, failures).await?,
             Part::Effects => ticked.effects += self.perform_until(until).await?,
+            Part::Leftovers => ticked.leftovers += self.tidy_until(until).await?,
             Part::Refs => ticked.moves += self.look_until(until, failures).await?,
             Part::Events => ticked.events += self.resolve_until(until, failures).await?,
         }
         Ok(())
+    }
+
+    /// Has the store end what commits left behind.
+    async fn tidy_until(&self, until: Until) -> Result<usize, StoreError> {
+        let mut ended = 0;
+        loop {
+            let now = self.store.tidy(LEFTOVERS_AT_ONCE).await?;
+            ended += now;
+            if now < LEFTOVERS_AT_ONCE || until.is_over(self) {
+                return Ok(ended);
+            }
+        }
     }
 
     /// Resolves the events that are due, each once.

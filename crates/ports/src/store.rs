@@ -123,4 +123,16 @@ pub trait Store: Send + Sync {
         }
         Ok(())
     }
+
+    /// Ends what commits left behind that were cut off by a crash, or whose rows are gone since: up to so many things; answers
+    /// how many. Nothing that is read changes by it. Whatever a crash leaves is ended by calls that come later, however many of them
+    /// there are at once and wherever they are cut off; until then it costs room, and a little time for who meets it. A store whose commits
+    /// leave nothing does nothing; where nothing is left, it costs one read at the most.
+    ///
+    /// # Errors
+    /// Where the store gave no answer; or something that is left is damaged, after all else was ended.
+    async fn tidy(&self, limit: usize) -> Result<usize, StoreError> {
+        let _ = limit;
+        Ok(0)
+    }
 }

@@ -110,9 +110,6 @@ pub(crate) async fn tick(house: &House) {
     let world = &house.world;
     let controller = house.controller();
     world.operation("tick");
-    if let Some(watch) = &house.watch {
-        watch.finish_journals().await;
-    }
     let ticked = controller.tick(LONGEST_TICK).await;
     world.note(|| format!("ticked: {ticked:?}"));
     world.state().ledger.ticks += 1;

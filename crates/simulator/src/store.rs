@@ -122,6 +122,10 @@ impl Store for WorstStore {
         }
         answer
     }
+
+    async fn tidy(&self, limit: usize) -> Result<usize, StoreError> {
+        self.inner.tidy(limit).await
+    }
 }
 
 fn outcome(answer: &Result<(), CommitError>) -> String {

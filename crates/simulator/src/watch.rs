@@ -203,12 +203,6 @@ impl Watch {
         }
     }
 
-    /// Ends journals that nobody met, as a tick does.
-    pub(crate) async fn finish_journals(&self) {
-        let ended = self.process().finish_journals(20).await;
-        self.world.note(|| format!("journals ended: {ended:?}"));
-    }
-
     /// What of journals is left in the table.
     pub(crate) fn leftover(&self) -> Option<String> {
         let is_left = |item: &branchline_store::dynamo::Item| {
@@ -301,6 +295,10 @@ impl Store for Processes {
         }
         drop(answer);
         outcome
+    }
+
+    async fn tidy(&self, limit: usize) -> Result<usize, StoreError> {
+        self.0.process().tidy(limit).await
     }
 }
 

@@ -13,15 +13,15 @@ mod memory_table;
 mod read;
 mod sdk_table;
 mod store;
-mod sweep;
 mod table;
+mod tidy;
 mod units;
 mod version;
 
 pub use backoff::{Pause, Sleep};
-pub use item::{Body, Content, Item, Mark, Next, Stored};
+pub use item::{Body, Content, Item, LARGEST_VERSION, Mark, NO_VERSION, Next, Stored};
 pub use journal::PATIENCE;
-pub use large::{BodiesUnavailable, LARGE_BODIES, LargeBodies, MemoryBodies, named};
+pub use large::{BodiesUnavailable, LargeBodies, MemoryBodies, ObjectBodies};
 pub use memory_table::{Call, Faults, MemoryTable};
 pub use sdk_table::SdkTable;
 pub use store::DynamoStore;

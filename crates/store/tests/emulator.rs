@@ -15,6 +15,8 @@ use aws_sdk_dynamodb::types::{
     AttributeValue as Value, CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem,
 };
+use branchline_model::Key;
+use branchline_store::dynamo::{Cause, Condition, Table, TableError, Write};
 use branchline_testkit::conformance::carry_out;
 
 use support::dynamo::Tables;
@@ -143,4 +145,67 @@ fn a_hundred_items_are_written_at_once_and_one_that_is_refused_refuses_all() {
             assert_eq!(sum(client, name, sort).await, 5);
         }
     });
+}
+
+/// The attributes of an item; what is marked is held by the journal `j1`.
+fn laid_out(version: Option<Value>, is_marked: bool, has_row: bool) -> HashMap<String, Value> {
+    let mut item = attributes("s", 0);
+    item.remove("v");
+    item.extend(version.map(|version| ("v".to_owned(), version)));
+    if has_row {
+        item.insert("c".to_owned(), Value::S("c1".to_owned()));
+    }
+    if is_marked {
+        item.insert("j".to_owned(), Value::S("j1".to_owned()));
+    }
+    item
+}
+
+#[test]
+#[ignore = "needs a DynamoDB"]
+fn a_condition_holds_of_any_item_exactly_where_the_table_in_memory_says_so() {
+    let number = |number: &str| Some(Value::N(number.to_owned()));
+    let mut items: Vec<Option<HashMap<String, Value>>> = vec![None, Some(laid_out(None, true, false))];
+    for version in
+        [number("5"), number("0"), number("-1"), number("1e30"), Some(Value::S("5".to_owned())), None]
+    {
+        items.extend([false, true].map(|is_marked| Some(laid_out(version.clone(), is_marked, true))));
+    }
+    let conditions = [
+        Condition::Absent,
+        Condition::Version(5),
+        Condition::Unversioned,
+        Condition::Older(5),
+        Condition::Older(6),
+        Condition::Marked("j1".to_owned()),
+        Condition::Marked("j2".to_owned()),
+    ];
+    let tables = Tables::reached();
+    let table = tables.new_table();
+    let (client, name) = table.client();
+    let key = Key::new("p", "s");
+    let mut held = 0;
+    carry_out(async {
+        for (item, condition) in items.iter().flat_map(|item| conditions.iter().map(move |held| (item, held)))
+        {
+            table.remove(std::slice::from_ref(&key)).await.unwrap();
+            if let Some(item) = item {
+                client.put_item().table_name(name).set_item(Some(item.clone())).send().await.unwrap();
+            }
+            let found = table.get(std::slice::from_ref(&key)).await.unwrap().items.pop();
+            let outcome = table.write(&Write::Delete(key.clone(), condition.clone())).await;
+            assert_eq!(
+                outcome.is_ok(),
+                condition.holds(found.as_ref()),
+                "{condition:?} of {item:?}: {outcome:?}"
+            );
+            if let Err(error) = outcome {
+                let cause = Cause::Condition { found: found.map(Box::new) };
+                assert_eq!(error, TableError::Cancelled { causes: vec![Some(cause)] });
+            } else {
+                held += 1;
+            }
+        }
+    });
+    assert!(held > 15, "{held}");
 }

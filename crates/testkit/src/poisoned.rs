@@ -66,4 +66,8 @@ impl Store for PoisonedStore {
         }
         Ok(())
     }
+
+    async fn tidy(&self, limit: usize) -> Result<usize, StoreError> {
+        self.inner.tidy(limit).await
+    }
 }

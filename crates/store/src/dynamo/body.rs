@@ -30,8 +30,8 @@ pub(super) struct Encoded {
     pub(super) large: Option<Vec<u8>>,
 }
 
-/// Makes a body of a row that this commit writes.
-pub(super) fn encode(key: &Key, row: &Row, commit: &str) -> Result<Encoded, StoreError> {
+/// Makes a body of the row that this commit writes under this number.
+pub(super) fn encode(key: &Key, row: &Row, commit: &str, number: usize) -> Result<Encoded, StoreError> {
     let refused = |why: String| StoreError::Refused { key: key.clone(), why };
     let json = serde_json::to_string(row).map_err(|error| refused(format!("its JSON: {error}")))?;
     let body = |content| Body { format: Row::FORMAT, content };
@@ -44,7 +44,7 @@ pub(super) fn encode(key: &Key, row: &Row, commit: &str) -> Result<Encoded, Stor
     }
     let bytes = compressed(json.as_bytes()).map_err(|error| refused(format!("compressing it: {error}")))?;
     if is_large || bytes.len() > LARGEST_INLINE {
-        let name = large::name_of(key, commit);
+        let name = large::name_of(commit, number);
         return Ok(Encoded { body: body(Content::Elsewhere(name)), large: Some(bytes) });
     }
     let content = if units::write_units(around + bytes.len()) < plain_units {
@@ -58,7 +58,7 @@ pub(super) fn encode(key: &Key, row: &Row, commit: &str) -> Result<Encoded, Stor
 /// The size of an item but for its body.
 fn around(key: &Key, commit: &str) -> usize {
     let body = Body { format: Row::FORMAT, content: Content::Plain(String::new()) };
-    Item::unmarked(key.clone(), Stored { version: 0, commit: commit.to_owned(), body }).size()
+    Item::unmarked(key.clone(), Stored { version: None, commit: commit.to_owned(), body }).size()
 }
 
 fn compressed(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     fn encoded(row: &Row) -> Encoded {
-        encode(&row.key(), row, "commit").unwrap()
+        encode(&row.key(), row, "commit", 7).unwrap()
     }
 
     fn come_back(row: &Row) -> Row {
@@ -136,7 +136,7 @@ mod tests {
     fn a_row_over_200_kib_or_hardly_compressible_is_kept_elsewhere() {
         for text in [" ".repeat(201 << 10), "\u{1}".repeat(40 << 10) + &noise(190 << 10)] {
             let row = row(text);
-            assert_eq!(encoded(&row).body.content, Content::Elsewhere(large::name_of(&row.key(), "commit")));
+            assert_eq!(encoded(&row).body.content, Content::Elsewhere("rows/commit/7".to_owned()));
             assert_eq!(come_back(&row), row);
         }
         let row = row(noise(150 << 10));

@@ -4,8 +4,8 @@
 //! - A condition that did not hold comes with what was found. Found with this commit's id, it was this very commit,
 //!   whose answer was lost on the way; found with a journal's mark, the journal is passed first (see `journal`);
 //!   otherwise it is a conflict, and the first row in the commit's order is named.
-//! - A meeting with another transaction, and throttling, are waited out with growing, drawn waits, a bounded number
-//!   of times.
+//! - A meeting with another transaction, throttling, and a condition that did not hold though nothing that was found says
+//!   why, are waited out with growing, drawn waits, a bounded number of times.
 //! - A lost answer is settled by reading the commit's rows. One of them with this commit's id: made. All of them as
 //!   expected: not made, and made again, under the same conditions, so that a call that comes late changes nothing.
 //!   Anything else is a conflict: either it was never made, or others have written since, and whoever decided
@@ -18,7 +18,7 @@ use branchline_ports::{CommitError, StoreError};
 
 use super::backoff::Backoff;
 use super::body::{self, Encoded};
-use super::item::{Item, Stored};
+use super::item::{Item, NO_VERSION, Stored};
 use super::journal::Passing;
 use super::store::{DynamoStore, THROTTLED_TRIES, TRIES, refusal};
 use super::table::{Cause, Condition, MOST_BYTES, MOST_WRITES, Table, TableError, Write};
@@ -37,10 +37,10 @@ impl Commit {
     /// Takes changes; `None` where there is nothing to ask or to do.
     pub(super) fn of(changes: Vec<Change>, id: String) -> Result<Option<Self>, StoreError> {
         let mut steps = Vec::with_capacity(changes.len());
-        for Step { key, expected, write } in commit::steps(changes)? {
+        for (number, Step { key, expected, write }) in commit::steps(changes)?.into_iter().enumerate() {
             check_key(&key)?;
             let write = match write {
-                What::Put(row) => What::Put(body::encode(&key, &row, &id)?),
+                What::Put(row) => What::Put(body::encode(&key, &row, &id, number)?),
                 What::Delete => What::Delete,
                 What::Nothing if expected == Expectation::Any => continue,
                 What::Nothing => What::Nothing,
@@ -59,7 +59,7 @@ impl Commit {
 
     fn put(&self, step: &Step<Encoded>, version: u64) -> Option<Item> {
         let What::Put(Encoded { body, .. }) = &step.write else { return None };
-        let stored = Stored { version, commit: self.id.clone(), body: body.clone() };
+        let stored = Stored { version: Some(version), commit: self.id.clone(), body: body.clone() };
         Some(Item::unmarked(step.key.clone(), stored))
     }
 
@@ -67,7 +67,7 @@ impl Commit {
         let write = |step: &Step<Encoded>| {
             let condition = match step.expected {
                 Expectation::Absent => Condition::Absent,
-                Expectation::Unchanged(Version(version)) => Condition::Version(version),
+                Expectation::Unchanged(Version(version)) => Condition::unchanged(version),
                 Expectation::Any => Condition::Older(version),
             };
             match (self.put(step, version), &step.write) {
@@ -131,8 +131,12 @@ enum Verdict {
         key: Key,
         journal: String,
     },
-    /// A row that may be anything has a version that is too large already.
-    Outrun(u64),
+    /// Nothing that was found stands in the way: a row that may be anything was written with a larger version meanwhile, or
+    /// has one that the table takes for none of ours.
+    Outrun {
+        key: Key,
+        version: u64,
+    },
     /// Another transaction was at this row.
     Met(Key),
     Throttled,
@@ -157,14 +161,17 @@ impl Commit {
                     Some(Item { mark: Some(mark), .. }) => {
                         held = held.or(Some((step.key.clone(), mark.journal.clone())));
                     }
-                    found if as_expected(step, found) => outrun = outrun.max(found.and_then(Item::version)),
+                    found if as_expected(step, found) => {
+                        let version = found.and_then(Item::version).unwrap_or(NO_VERSION);
+                        outrun = outrun.max(Some((version, step.key.clone())));
+                    }
                     _ => return Verdict::Refused(step.key.clone()),
                 },
             }
         }
         match (held, outrun, met) {
             (Some((key, journal)), _, _) => Verdict::Held { key, journal },
-            (None, Some(version), _) => Verdict::Outrun(version),
+            (None, Some((version, key)), _) => Verdict::Outrun { key, version },
             (None, None, Some(key)) => Verdict::Met(key),
             (None, None, None) => Verdict::Throttled,
         }
@@ -172,18 +179,6 @@ impl Commit {
 }
 
 impl<T: Table> DynamoStore<T> {
-    /// Puts what is kept elsewhere, before anything names it.
-    pub(super) async fn put_large(&self, commit: &Commit) -> Result<(), StoreError> {
-        for step in &commit.steps {
-            let What::Put(Encoded { body, large: Some(bytes) }) = &step.write else { continue };
-            if let super::item::Content::Elsewhere(name) = &body.content {
-                let put = self.bodies.put(name, bytes).await;
-                put.map_err(|error| StoreError::Unavailable { why: format!("a large row's body: {error}") })?;
-            }
-        }
-        Ok(())
-    }
-
     pub(super) async fn commit_at_once(&self, commit: &Commit) -> Result<(), CommitError> {
         let mut version = self.fresh_version(commit);
         let mut throttled = Backoff::of(&commit.id);
@@ -215,9 +210,12 @@ impl<T: Table> DynamoStore<T> {
             match verdict {
                 Verdict::Made => return Ok(()),
                 Verdict::Refused(key) => return Err(conflict(&key)),
-                Verdict::Outrun(found) => {
+                Verdict::Outrun { key, version: found } => {
                     self.versions.observe(found);
                     version = self.fresh_version(commit);
+                    if !self.wait(&mut waits, TRIES).await {
+                        return Err(conflict(&key));
+                    }
                 }
                 Verdict::Held { key, journal } => {
                     if self.pass(&journal, &key).await? == Passing::Busy

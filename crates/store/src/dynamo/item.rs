@@ -19,8 +19,8 @@ pub struct Item {
 /// A row as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// Its version.
-    pub version: u64,
+    /// Its version; `None` where the item says none that can be one: it is damaged.
+    pub version: Option<u64>,
     /// The commit that wrote it.
     pub commit: String,
     /// The row.
@@ -63,8 +63,8 @@ pub struct Mark {
 pub enum Next {
     /// This row is written, by the journal's own commit.
     Put {
-        /// Its version then.
-        version: u64,
+        /// Its version then; `None` where the item says none that can be one: it is damaged.
+        version: Option<u64>,
         /// The row.
         body: Body,
     },
@@ -73,6 +73,11 @@ pub enum Next {
     /// It stays as it is: only its condition mattered.
     Keep,
 }
+
+/// The version that is answered for a row whose item says none. No row is ever written with it.
+pub const NO_VERSION: u64 = 0;
+/// A larger number is no version: so nothing that is written after it is taken for older.
+pub const LARGEST_VERSION: u64 = i64::MAX as u64;
 
 /// What an item has beside the lengths of its attributes is not billed; these are the lengths of their names.
 const KEY_NAMES: usize = 2 + 2;
@@ -115,10 +120,10 @@ impl Item {
         self.mark.as_ref().map(|mark| mark.journal.as_str())
     }
 
-    /// Its version as it counts now.
+    /// The version of its row as it counts now, [`NO_VERSION`] where it says none; `None` where it holds no row.
     #[must_use]
     pub fn version(&self) -> Option<u64> {
-        self.now.as_ref().map(|stored| stored.version)
+        self.now.as_ref().map(|stored| stored.version.unwrap_or(NO_VERSION))
     }
 
     /// Whether the row as it is now was written by this commit.

@@ -30,7 +30,7 @@
 //! aborts what nobody has moved for [`PATIENCE`]; it waits a little for what is open and alive, and then is refused,
 //! as for any other conflict. Rows are marked in the order of their keys, so that of two journals the later one meets
 //! the earlier early, with few marks to undo. Readers never wait and write nothing (`read`). What nobody meets is
-//! found by [`DynamoStore::finish_journals`], which the tick may call.
+//! found by the tick (`tidy`).
 //!
 //! Deliberately not done: a row is not kept locked by a header that lives on; no clock decides what is seen: one that
 //! is wrong only makes a journal be aborted too early or too late.
@@ -45,16 +45,14 @@ use branchline_ports::StoreError;
 use serde::{Deserialize, Serialize};
 
 use super::item::{Body, Content, Item, Stored};
-#[cfg(doc)]
-use super::store::DynamoStore;
 
 pub(super) use finish::Passing;
 
 /// A journal that is open and was not moved for so long is taken for dead, and aborted by who meets it.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The partition of the headers.
-const HEADERS: &str = "journals";
+/// The partition of the headers, and of the notes about large bodies (see `tidy`).
+pub(super) const HEADERS: &str = "journals";
 /// The format of headers and slices.
 const FORMAT: u32 = 1;
 
@@ -116,15 +114,15 @@ impl Slice {
 }
 
 /// An item of a journal's own.
-fn item(key: Key, id: &str, version: u64, value: &impl Serialize) -> Result<Item, StoreError> {
+pub(super) fn item(key: Key, id: &str, version: u64, value: &impl Serialize) -> Result<Item, StoreError> {
     let json = serde_json::to_string(value);
     let json =
         json.map_err(|error| StoreError::Refused { key: key.clone(), why: format!("its JSON: {error}") })?;
     let body = Body { format: FORMAT, content: Content::Plain(json) };
-    Ok(Item::unmarked(key, Stored { version, commit: id.to_owned(), body }))
+    Ok(Item::unmarked(key, Stored { version: Some(version), commit: id.to_owned(), body }))
 }
 
-fn read<'i, V: Deserialize<'i>>(item: &'i Item) -> Result<V, StoreError> {
+pub(super) fn read<'i, V: Deserialize<'i>>(item: &'i Item) -> Result<V, StoreError> {
     let wrong = |why: &str| StoreError::Unreadable { key: item.key.clone(), why: why.to_owned() };
     let stored = item.now.as_ref().ok_or_else(|| wrong("a part of a journal is marked"))?;
     match &stored.body {

@@ -1,16 +1,19 @@
-//! Where bodies are kept that are too large for the table. Invariant: a name is put once and never changed, and says
-//! which row and which commit it is of, so that what no row names any more can be found and removed. Whether a row
-//! names it is not known here.
+//! Where bodies are kept that are too large for the table. Invariant: a name is put once and never changed. Which row names it,
+//! and what becomes of those that none names, is known to `tidy`.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use branchline_model::Key;
+use branchline_model::{Content, ObjectKey};
+use branchline_ports::{ObjectError, Objects};
 
 /// What all names begin with.
-pub const LARGE_BODIES: &str = "rows/";
+const LARGE_BODIES: &str = "rows/";
+
+/// No body is larger, compressed: who says that one is, is not believed.
+const LARGEST: u64 = 64 << 20;
 
 /// The keeper gave no answer; the same may work later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,55 +36,73 @@ pub trait LargeBodies: Send + Sync {
     /// Keeps these bytes under a name. A name is only ever put with the same bytes, so twice is once.
     async fn put(&self, name: &str, bytes: &[u8]) -> Result<(), BodiesUnavailable>;
 
-    /// The bytes under a name, as soon as it was put; `None` where nothing is.
+    /// The bytes under a name, as soon as it was put; `None` where nothing is, or not what was put.
     async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, BodiesUnavailable>;
 
     /// Removes a name; one that is not there, too.
     async fn delete(&self, name: &str) -> Result<(), BodiesUnavailable>;
 }
 
-/// The name for the body of a row that a commit writes. Every byte of the key that is not a letter, a digit, `.`, `-`
-/// or `_` is written `%` and two hexadecimal digits, so that the slashes divide: `rows/<partition>/<sort>/<commit>`.
-#[must_use]
-pub fn name_of(key: &Key, commit: &str) -> String {
-    format!("{LARGE_BODIES}{}/{}/{commit}", escaped(&key.partition), escaped(&key.sort))
+/// The name of a body: the commit that writes its row, and the row's number in it. It is a key that an object may have.
+pub(super) fn name_of(commit: &str, number: usize) -> String {
+    format!("{LARGE_BODIES}{commit}/{number}")
 }
 
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02x}"));
+/// Large bodies as objects: a bucket's, or a folder's.
+pub struct ObjectBodies {
+    objects: Arc<dyn Objects>,
+}
+
+impl ObjectBodies {
+    /// Keeps bodies with these objects, under keys that begin with `rows/`.
+    #[must_use]
+    pub fn new(objects: Arc<dyn Objects>) -> Self {
+        Self { objects }
+    }
+}
+
+fn key(name: &str) -> Result<ObjectKey, BodiesUnavailable> {
+    name.parse().map_err(|error: branchline_model::IdError| BodiesUnavailable { why: error.to_string() })
+}
+
+fn unavailable(error: &ObjectError) -> BodiesUnavailable {
+    BodiesUnavailable { why: error.to_string() }
+}
+
+#[async_trait]
+impl LargeBodies for ObjectBodies {
+    async fn put(&self, name: &str, bytes: &[u8]) -> Result<(), BodiesUnavailable> {
+        let put = self.objects.put_object(&key(name)?, &Content::of(bytes), &mut Some(bytes.to_vec())).await;
+        match put {
+            // Put before, by a call whose answer was lost.
+            Ok(()) | Err(ObjectError::AlreadyThere { .. }) => Ok(()),
+            Err(error) => Err(unavailable(&error)),
         }
     }
-    escaped
-}
 
-/// The row and the commit that a name is of; `None` where it is no such name.
-#[must_use]
-pub fn named(name: &str) -> Option<(Key, &str)> {
-    let mut parts = name.strip_prefix(LARGE_BODIES)?.split('/');
-    let (partition, sort, commit) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() {
-        return None;
-    }
-    Some((Key::new(unescaped(partition)?, unescaped(sort)?), commit))
-}
-
-fn unescaped(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digits = [rest.next()?, rest.next()?];
-            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-        } else {
-            bytes.push(byte);
+    async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, BodiesUnavailable> {
+        let key = key(name)?;
+        let mut bytes = Vec::new();
+        loop {
+            let most = usize::try_from(LARGEST).unwrap_or(usize::MAX);
+            match self.objects.get_object(&key, bytes.len() as u64, most).await {
+                Ok(part) if part.length > LARGEST => return Ok(None),
+                Ok(part) => {
+                    let is_over = part.bytes.is_empty();
+                    bytes.extend(part.bytes);
+                    if is_over || bytes.len() as u64 >= part.length {
+                        return Ok(Some(bytes));
+                    }
+                }
+                Err(ObjectError::NotFound { .. } | ObjectError::Different { .. }) => return Ok(None),
+                Err(error) => return Err(unavailable(&error)),
+            }
         }
     }
-    String::from_utf8(bytes).ok()
+
+    async fn delete(&self, name: &str) -> Result<(), BodiesUnavailable> {
+        self.objects.delete_object(&key(name)?).await.map_err(|error| unavailable(&error))
+    }
 }
 
 /// Large bodies in memory: for tests and the simulator.
@@ -116,25 +137,5 @@ impl LargeBodies for MemoryBodies {
     async fn delete(&self, name: &str) -> Result<(), BodiesUnavailable> {
         self.bodies().remove(name);
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_says_which_row_and_which_commit_it_is_of() {
-        let key = Key::new("run/example.org%app/1", "définition\0");
-        let name = name_of(&key, "01J");
-        assert_eq!(name, "rows/run%2fexample.org%25app%2f1/d%c3%a9finition%00/01J");
-        assert_eq!(named(&name), Some((key, "01J")));
-    }
-
-    #[test]
-    fn other_names_are_of_no_row() {
-        for name in ["logs/a/b/c", "rows/a/b", "rows/a/b/c/d", "rows/%/b/c", "rows/%ff/b/c"] {
-            assert_eq!(named(name), None, "{name}");
-        }
     }
 }

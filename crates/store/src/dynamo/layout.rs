@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue as Value;
 use branchline_model::Key;
 
-use super::item::{Body, Content, Item, Mark, Next, Stored};
+use super::item::{Body, Content, Item, LARGEST_VERSION, Mark, NO_VERSION, Next, Stored};
 
 /// The attributes of an item.
 pub(super) type Attributes = HashMap<String, Value>;
@@ -47,7 +47,9 @@ pub(super) fn attributes(item: &Item) -> Attributes {
     let mut attributes = key_attributes(&item.key);
     let mut set = |name: &str, value: Value| attributes.insert(name.to_owned(), value);
     if let Some(stored) = &item.now {
-        set(VERSION, number(stored.version));
+        if let Some(version) = stored.version {
+            set(VERSION, number(version));
+        }
         set(COMMIT, Value::S(stored.commit.clone()));
         for (name, value) in body_attributes(&stored.body, NOW_BODY) {
             set(name, value);
@@ -57,7 +59,9 @@ pub(super) fn attributes(item: &Item) -> Attributes {
         set(JOURNAL, Value::S(mark.journal.clone()));
         let letter = match &mark.next {
             Next::Put { version, body } => {
-                set(NEXT_VERSION, number(*version));
+                if let Some(version) = version {
+                    set(NEXT_VERSION, number(*version));
+                }
                 for (name, value) in body_attributes(body, NEXT_BODY) {
                     set(name, value);
                 }
@@ -98,27 +102,25 @@ pub(super) fn item(attributes: &Attributes) -> Option<Item> {
     let key = key(attributes)?;
     let mark =
         text(attributes, JOURNAL).map(|journal| Mark { journal: journal.to_owned(), next: next(attributes) });
-    let version: Option<u64> = count(attributes, VERSION);
-    // Only a mark can stand without a row.
-    if version.is_none() && mark.is_some() && !attributes.contains_key(VERSION) {
+    // Only a mark can stand without a row; of a row that is damaged something is left.
+    let is_of_a_row = |name: &str| [VERSION, COMMIT].contains(&name) || NOW_BODY.contains(&name);
+    if mark.is_some() && !attributes.keys().any(|name| is_of_a_row(name)) {
         return Some(Item { key, now: None, mark });
     }
-    let body = match version {
-        Some(_) => body(attributes, NOW_BODY),
-        None => strange("it has no version"),
-    };
     let commit = text(attributes, COMMIT).unwrap_or_default().to_owned();
-    Some(Item { key, now: Some(Stored { version: version.unwrap_or(0), commit, body }), mark })
+    let stored = Stored { version: version(attributes, VERSION), commit, body: body(attributes, NOW_BODY) };
+    Some(Item { key, now: Some(stored), mark })
+}
+
+fn version(attributes: &Attributes, name: &str) -> Option<u64> {
+    count(attributes, name).filter(|version| (NO_VERSION + 1..=LARGEST_VERSION).contains(version))
 }
 
 fn next(attributes: &Attributes) -> Next {
     match text(attributes, NEXT) {
         Some("d") => Next::Delete,
         Some("k") => Next::Keep,
-        _ => Next::Put {
-            version: count(attributes, NEXT_VERSION).unwrap_or(0),
-            body: body(attributes, NEXT_BODY),
-        },
+        _ => Next::Put { version: version(attributes, NEXT_VERSION), body: body(attributes, NEXT_BODY) },
     }
 }
 
@@ -171,13 +173,15 @@ mod tests {
         ];
         let mut shapes: Vec<(Option<Stored>, Option<Mark>)> = Vec::new();
         for content in contents {
-            let now = Stored { version: u64::MAX, commit: "01J".to_owned(), body: body_of(content.clone()) };
-            let put = Next::Put { version: 12, body: body_of(content) };
-            shapes.push((Some(now.clone()), None));
-            for next in [put, Next::Delete, Next::Keep] {
-                let mark = Some(Mark { journal: "01K".to_owned(), next });
-                shapes.push((None, mark.clone()));
-                shapes.push((Some(now.clone()), mark));
+            for version in [Some(LARGEST_VERSION), Some(12), None] {
+                let now = Stored { version, commit: "01J".to_owned(), body: body_of(content.clone()) };
+                let put = Next::Put { version, body: body_of(content.clone()) };
+                shapes.push((Some(now.clone()), None));
+                for next in [put, Next::Delete, Next::Keep] {
+                    let mark = Some(Mark { journal: "01K".to_owned(), next });
+                    shapes.push((None, mark.clone()));
+                    shapes.push((Some(now.clone()), mark));
+                }
             }
         }
         for sort in ["", "\0", "\0a", "a", "run/1"] {
@@ -216,12 +220,19 @@ mod tests {
     #[test]
     fn an_item_that_is_not_laid_out_so_has_a_strange_row() {
         let mut attributes = key_attributes(&Key::new("p", "s"));
-        let strange_of = |attributes: &Attributes| match item(attributes).unwrap().now.unwrap().body.content {
+        let stored = |attributes: &Attributes| item(attributes).unwrap().now.unwrap();
+        let strange_of = |attributes: &Attributes| match stored(attributes).body.content {
             Content::Strange(why) => why,
             other => panic!("{other:?}"),
         };
-        assert_eq!(strange_of(&attributes), "it has no version");
+        assert_eq!(stored(&attributes).version, None);
+        let no_number = Value::S("1".to_owned());
+        for no_version in [number(0), number(u64::MAX), Value::N("-1".to_owned()), no_number] {
+            attributes.insert(VERSION.to_owned(), no_version);
+            assert_eq!(stored(&attributes).version, None);
+        }
         attributes.insert(VERSION.to_owned(), number(1));
+        assert_eq!(stored(&attributes).version, Some(1));
         assert_eq!(strange_of(&attributes), "it has no format");
         attributes.insert("f".to_owned(), number(1));
         assert_eq!(strange_of(&attributes), "it has no body");

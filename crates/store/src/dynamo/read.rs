@@ -19,10 +19,11 @@ use branchline_model::{Key, Row, Version, Versioned};
 use branchline_ports::{Order, Page, StoreError};
 
 use super::body::{decode, decode_compressed};
-use super::item::{Body, Content, Item, Next};
+use super::item::{Body, Content, Item, NO_VERSION, Next};
 use super::journal::{self, State};
 use super::store::{DynamoStore, TRIES};
 use super::table::{Query, Table};
+use super::tidy::{names_it, unavailable};
 use crate::decode::unreadable;
 use crate::range;
 
@@ -182,25 +183,34 @@ impl<T: Table> DynamoStore<T> {
             (Some(Next::Put { version, body }), _) => (*version, body),
             (None | Some(Next::Keep), Some(stored)) => (stored.version, &stored.body),
         };
-        let value = self.decoded(item.key.clone(), body).await?;
-        Ok(Some(Versioned { value, version: Version(version) }))
+        let value = match version {
+            Some(_) => self.decoded(item.key.clone(), body).await?,
+            None => unreadable(item.key.clone(), "it has no version"),
+        };
+        Ok(Some(Versioned { value, version: Version(version.unwrap_or(NO_VERSION)) }))
     }
 
     async fn decoded(&self, key: Key, body: &Body) -> Result<Row, StoreError> {
         Ok(match &body.content {
             Content::Plain(json) => decode(key, body.format, json.as_bytes()),
             Content::Compressed(bytes) => decode_compressed(key, body.format, bytes),
-            Content::Elsewhere(name) => {
-                let got = self.bodies.get(name).await;
-                let unavailable =
-                    |error| StoreError::Unavailable { why: format!("a large row's body: {error}") };
-                match got.map_err(unavailable)? {
-                    Some(bytes) => decode_compressed(key, body.format, &bytes),
-                    None => unreadable(key, format!("its body `{name}` is not there")),
-                }
-            }
+            Content::Elsewhere(name) => match self.bodies.get(name).await.map_err(unavailable)? {
+                Some(bytes) => decode_compressed(key, body.format, &bytes),
+                None => self.without_its_body(key, name).await?,
+            },
             Content::Strange(why) => unreadable(key, why.as_str()),
         })
+    }
+}
+
+impl<T: Table> DynamoStore<T> {
+    /// What stands in the place of a row whose large body was not there: it may have been written over since it was read.
+    async fn without_its_body(&self, key: Key, name: &str) -> Result<Row, StoreError> {
+        if self.get_one(&key).await?.is_some_and(|item| names_it(&item, name)) {
+            return Ok(unreadable(key, format!("its body `{name}` is not there")));
+        }
+        let why = format!("the row `{key}` was written over while it was read: try again");
+        Err(StoreError::Unavailable { why })
     }
 }
 

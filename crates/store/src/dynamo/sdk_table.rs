@@ -21,7 +21,7 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use branchline_model::Key;
 use branchline_ports::Order;
 
-use super::item::Item;
+use super::item::{Item, LARGEST_VERSION, NO_VERSION};
 use super::layout::{self, Attributes, JOURNAL, PARTITION, SORT, VERSION};
 use super::table::{Cause, Condition, Got, Queried, Query, Table, TableError, Write};
 
@@ -259,13 +259,30 @@ struct Expression {
 }
 
 fn expression(condition: &Condition) -> Expression {
-    let version = |version: &u64| Some(HashMap::from([(":v".to_owned(), Value::N(version.to_string()))]));
+    let number = |name: &str, number: u64| (name.to_owned(), Value::N(number.to_string()));
+    let no_version = format!(
+        "attribute_not_exists({VERSION}) OR NOT attribute_type({VERSION}, :n) OR NOT {VERSION} BETWEEN :least AND :most"
+    );
+    let bounds = [
+        (":n".to_owned(), Value::S("N".to_owned())),
+        number(":least", NO_VERSION + 1),
+        number(":most", LARGEST_VERSION),
+    ];
     let unmarked = format!("attribute_not_exists({JOURNAL})");
     let absent = format!("attribute_not_exists({PARTITION})");
     let (text, values) = match condition {
         Condition::Absent => (absent, None),
-        Condition::Version(at) => (format!("{VERSION} = :v AND {unmarked}"), version(at)),
-        Condition::Older(than) => (format!("{absent} OR ({VERSION} < :v AND {unmarked})"), version(than)),
+        Condition::Version(at) => {
+            (format!("{VERSION} = :v AND {unmarked}"), Some(HashMap::from([number(":v", *at)])))
+        }
+        Condition::Unversioned => {
+            let text = format!("attribute_exists({PARTITION}) AND ({no_version}) AND {unmarked}");
+            (text, Some(HashMap::from(bounds)))
+        }
+        Condition::Older(than) => {
+            let text = format!("{absent} OR (({no_version} OR {VERSION} < :v) AND {unmarked})");
+            (text, Some(bounds.into_iter().chain([number(":v", *than)]).collect()))
+        }
         Condition::Marked(journal) => {
             let values = HashMap::from([(":j".to_owned(), Value::S(journal.clone()))]);
             (format!("{JOURNAL} = :j"), Some(values))

@@ -13,7 +13,7 @@ use super::backoff::{Backoff, Pause};
 use super::commit::Commit;
 use super::item::Item;
 use super::large::LargeBodies;
-use super::table::{MOST_KEYS, MOST_REMOVED, Queried, Query, Table, TableError};
+use super::table::{Cause, Condition, MOST_KEYS, MOST_REMOVED, Queried, Query, Table, TableError, Write};
 use super::version::Versions;
 
 /// So often is a call tried again that is throttled.
@@ -87,6 +87,33 @@ impl<T: Table> DynamoStore<T> {
         }
     }
 
+    /// Writes an item under a key that nobody else writes: found there, it is ours, and its answer was lost.
+    pub(super) async fn make(&self, item: Item, waits: &mut Backoff) -> Result<(), StoreError> {
+        let made = Write::Put(item, Condition::Absent);
+        loop {
+            match self.table.write(&made).await {
+                Ok(()) => return Ok(()),
+                Err(TableError::Cancelled { causes })
+                    if matches!(causes[..], [Some(Cause::Condition { .. })]) =>
+                {
+                    return Ok(());
+                }
+                Err(error) => self.wait_out(waits, &error).await?,
+            }
+        }
+    }
+
+    /// Waits until it is worth looking again; the error's meaning, when there was enough of that.
+    pub(super) async fn wait_out(&self, waits: &mut Backoff, error: &TableError) -> Result<(), StoreError> {
+        let tries = match error {
+            TableError::Throttled => THROTTLED_TRIES,
+            TableError::Cancelled { causes } if causes.contains(&Some(Cause::Throttled)) => THROTTLED_TRIES,
+            TableError::Cancelled { .. } | TableError::Unknown { .. } => TRIES,
+            TableError::Unavailable { .. } => 0,
+        };
+        if self.wait(waits, tries).await { Ok(()) } else { Err(refusal(error)) }
+    }
+
     /// Waits before the next try; `false` when there was enough of that.
     pub(super) async fn wait(&self, backoff: &mut Backoff, tries: u32) -> bool {
         let Some(duration) = backoff.next(tries) else { return false };
@@ -141,13 +168,17 @@ impl<T: Table> Store for DynamoStore<T> {
     }
 
     async fn commit_if_unchanged(&self, changes: Vec<Change>) -> Result<(), CommitError> {
-        let Some(commit) = Commit::of(changes, self.clock.fresh_id())? else { return Ok(()) };
-        self.put_large(&commit).await?;
+        let Some(mut commit) = Commit::of(changes, self.clock.fresh_id())? else { return Ok(()) };
+        self.put_large(&mut commit).await?;
         if commit.is_small() {
             self.commit_at_once(&commit).await
         } else {
             self.commit_by_journal(&commit).await
         }
+    }
+
+    async fn tidy(&self, limit: usize) -> Result<usize, StoreError> {
+        self.end_leftovers(limit).await
     }
 
     /// In calls for 25 rows each, at half of what a transaction asks for a row.

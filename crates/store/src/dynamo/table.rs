@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use branchline_model::Key;
 use branchline_ports::Order;
 
-use super::item::Item;
+use super::item::{Item, NO_VERSION};
 
 /// So many keys are read by one call at the most.
 pub const MOST_KEYS: usize = 100;
@@ -31,7 +31,9 @@ pub enum Condition {
     Absent,
     /// An item without a mark, at exactly this version.
     Version(u64),
-    /// No item, or one without a mark at a smaller version.
+    /// An item without a mark, and without anything that can be a version.
+    Unversioned,
+    /// No item, or one without a mark at a smaller version, or at none.
     Older(u64),
     /// An item that this journal holds.
     Marked(String),
@@ -67,13 +69,20 @@ impl Write {
 }
 
 impl Condition {
+    /// An item as it was read: at this version, or without one.
+    #[must_use]
+    pub fn unchanged(version: u64) -> Self {
+        if version == NO_VERSION { Self::Unversioned } else { Self::Version(version) }
+    }
+
     /// Whether it holds of what is there.
     #[must_use]
     pub fn holds(&self, found: Option<&Item>) -> bool {
         match (self, found) {
             (Self::Absent | Self::Older(_), None) => true,
-            (Self::Absent, Some(_)) | (Self::Version(_) | Self::Marked(_), None) => false,
+            (Self::Absent, Some(_)) | (Self::Version(_) | Self::Unversioned | Self::Marked(_), None) => false,
             (Self::Version(version), Some(item)) => item.mark.is_none() && item.version() == Some(*version),
+            (Self::Unversioned, Some(item)) => item.mark.is_none() && item.version() == Some(NO_VERSION),
             (Self::Older(version), Some(item)) => {
                 item.mark.is_none() && item.version().is_some_and(|found| found < *version)
             }

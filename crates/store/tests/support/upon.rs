@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use branchline_model::Timestamp;
-use branchline_store::dynamo::{DynamoStore, MemoryBodies, MemoryTable, Pause};
+use branchline_store::dynamo::{DynamoStore, LargeBodies, MemoryBodies, MemoryTable, Pause};
 use branchline_testkit::SteppedClock;
 
 /// A table in memory, and what stores upon it share.
@@ -24,8 +24,13 @@ impl Upon {
 
     /// One more store upon it, as in another process.
     pub fn store(&self) -> DynamoStore<Arc<MemoryTable>> {
+        self.store_with(self.bodies.clone())
+    }
+
+    /// One whose large bodies are kept so.
+    pub fn store_with(&self, bodies: Arc<dyn LargeBodies>) -> DynamoStore<Arc<MemoryTable>> {
         let pause = Arc::new(Stepping(Arc::clone(&self.clock)));
-        DynamoStore::new(Arc::clone(&self.table), self.bodies.clone(), self.clock.clone(), pause)
+        DynamoStore::new(Arc::clone(&self.table), bodies, self.clock.clone(), pause)
     }
 }
 

@@ -38,6 +38,7 @@ macro_rules! store_conformance {
             nothing_is_read_where_nothing_is_asked_for
             rows_of_every_shape_come_back_as_they_were_written
             a_row_of_a_mebibyte_comes_back_whole
+            tidying_changes_nothing_that_is_read
             a_thousand_rows_are_read_at_once
             a_page_is_of_one_partition
             a_page_holds_its_prefix_and_nothing_else

@@ -8,10 +8,10 @@ use branchline_ports::{Order, StoreError};
 
 use super::super::backoff::Backoff;
 use super::super::commit::token;
-use super::super::item::{Item, Next, Stored};
-use super::super::store::{DynamoStore, THROTTLED_TRIES, TRIES, refusal};
+use super::super::item::{Item, NO_VERSION, Next, Stored};
+use super::super::store::DynamoStore;
 use super::super::table::{Cause, Condition, Query, Table, TableError, Write};
-use super::{HEADERS, Header, PATIENCE, Slice, State, header_key, read, slices};
+use super::{Header, PATIENCE, Slice, State, header_key, read, slices};
 
 /// Whether a journal still stands in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,30 +44,6 @@ impl<T: Table> DynamoStore<T> {
         }
     }
 
-    /// Finishes journals that nobody met: those that are not alive, up to so many; answers how many it ended.
-    pub async fn finish_journals(&self, limit: usize) -> Result<usize, StoreError> {
-        let mut query = Query {
-            partition: HEADERS.to_owned(),
-            from: Bound::Unbounded,
-            to: Bound::Unbounded,
-            order: Order::Ascending,
-            limit,
-        };
-        let mut ended = 0;
-        while query.limit > 0 {
-            let queried = self.query(&query).await?;
-            for header in &queried.items {
-                if self.pass(&header.key.sort, &header.key).await? == Passing::Passed {
-                    ended += 1;
-                }
-            }
-            query.limit -= queried.items.len().min(query.limit);
-            let Some(last) = queried.more_after else { break };
-            query.from = Bound::Excluded(last);
-        }
-        Ok(ended)
-    }
-
     /// Aborts a journal that is open; answers what it is worth then, and nothing where it is gone.
     pub(in super::super) async fn abort(&self, id: &str) -> Result<Option<State>, StoreError> {
         let mut waits = Backoff::of(id);
@@ -77,10 +53,10 @@ impl<T: Table> DynamoStore<T> {
             if state != State::Open {
                 return Ok(Some(state));
             }
-            let version = found.version().unwrap_or(0);
+            let version = found.version().unwrap_or(NO_VERSION);
             let aborted =
                 Header { state: State::Aborted, touched: self.clock.now() }.item(id, version + 1)?;
-            match self.table.write(&Write::Put(aborted, Condition::Version(version))).await {
+            match self.table.write(&Write::Put(aborted, Condition::unchanged(version))).await {
                 Ok(()) => return Ok(Some(State::Aborted)),
                 Err(error) => self.wait_out(&mut waits, &error).await?,
             }
@@ -106,7 +82,7 @@ impl<T: Table> DynamoStore<T> {
             };
             let left = self.query(&all).await?.items;
             let outcome = if left.is_empty() {
-                let condition = Condition::Version(header.version().unwrap_or(0));
+                let condition = Condition::unchanged(header.version().unwrap_or(NO_VERSION));
                 self.table.write(&Write::Delete(header_key(id), condition)).await
             } else {
                 self.end_slices(id, state, &left).await?
@@ -135,8 +111,10 @@ impl<T: Table> DynamoStore<T> {
         for slice in slices {
             let keys = read::<Slice>(slice)?.keys();
             let rows = self.get(&keys).await?;
-            let mut writes =
-                vec![Write::Delete(slice.key.clone(), Condition::Version(slice.version().unwrap_or(0)))];
+            let mut writes = vec![Write::Delete(
+                slice.key.clone(),
+                Condition::unchanged(slice.version().unwrap_or(NO_VERSION)),
+            )];
             // A row that is not marked any more was ended by somebody else, with the slice, and nothing is written here; or
             // it was discarded, and nothing is to be done for it.
             writes.extend(rows.into_iter().filter_map(|row| ended(row, id, state)));
@@ -162,16 +140,6 @@ impl<T: Table> DynamoStore<T> {
                 Err(error) => self.wait_out(&mut waits, &error).await?,
             }
         }
-    }
-
-    /// Waits until it is worth looking again.
-    async fn wait_out(&self, waits: &mut Backoff, error: &TableError) -> Result<(), StoreError> {
-        let tries = match error {
-            TableError::Throttled => THROTTLED_TRIES,
-            TableError::Cancelled { .. } | TableError::Unknown { .. } => TRIES,
-            TableError::Unavailable { .. } => 0,
-        };
-        if self.wait(waits, tries).await { Ok(()) } else { Err(refusal(error)) }
     }
 }
 

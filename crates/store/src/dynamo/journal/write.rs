@@ -115,19 +115,7 @@ impl<T: Table> DynamoStore<T> {
     async fn open_journal(&self, writing: &mut Writing<'_>) -> Result<(), CommitError> {
         let id = &writing.commit.id;
         let header = Header { state: State::Open, touched: self.clock.now() }.item(id, writing.header)?;
-        let open = Write::Put(header, Condition::Absent);
-        loop {
-            match self.table.write(&open).await {
-                Ok(()) => return Ok(()),
-                // Nobody else writes under this id: it is ours, and its answer was lost.
-                Err(TableError::Cancelled { causes })
-                    if matches!(causes[..], [Some(Cause::Condition { .. })]) =>
-                {
-                    return Ok(());
-                }
-                Err(error) => writing.wait(self, error, None).await?,
-            }
-        }
+        Ok(self.make(header, &mut writing.waits).await?)
     }
 
     /// Marks the rows of a slice, under their conditions.
@@ -286,7 +274,7 @@ impl Writing<'_> {
         writes.push(Write::Put(slice, Condition::Absent));
         for step in steps {
             let before = rows.get(&step.key);
-            let condition = before.and_then(Item::version).map_or(Condition::Absent, Condition::Version);
+            let condition = before.and_then(Item::version).map_or(Condition::Absent, Condition::unchanged);
             writes.push(Write::Put(self.marked(step, before), condition));
         }
         Ok(writes)
@@ -297,7 +285,7 @@ impl Writing<'_> {
             What::Put(Encoded { body, .. }) => {
                 // A row that may be anything may have been written since this commit's version was made.
                 let least = before.and_then(Item::version).map_or(0, |version| version.saturating_add(1));
-                Next::Put { version: self.version.max(least), body: body.clone() }
+                Next::Put { version: Some(self.version.max(least)), body: body.clone() }
             }
             What::Delete => Next::Delete,
             What::Nothing => Next::Keep,

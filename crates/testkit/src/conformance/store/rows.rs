@@ -4,7 +4,7 @@ use branchline_model::{
     Actor, Event, EventKey, EventKind, EventStatus, Expectation, PipelineName, RefName, RepositoryId,
     RepositoryName, Row, Timestamp, Trouble,
 };
-use branchline_ports::Store;
+use branchline_ports::{Page, Store};
 
 use super::place::{entry, key, mark, put, written};
 
@@ -97,6 +97,24 @@ pub async fn a_row_of_a_mebibyte_comes_back_whole(store: &dyn Store) {
         Some(&trouble(String::new())),
         "it was made small again"
     );
+}
+
+/// Rows of every size stay as they are, at the versions they have, and what is written after it is written.
+pub async fn tidying_changes_nothing_that_is_read(store: &dyn Store) {
+    assert_eq!(store.tidy(10).await.unwrap(), 0, "a store that was just made has nothing left over");
+    let many = (0..300).map(|index| put(entry("p", &format!("{index:06}"), index), Expectation::Absent));
+    store.commit_if_unchanged(many.collect()).await.unwrap();
+    let large = trouble("x".repeat(400 << 10));
+    store.commit_if_unchanged(vec![put(large.clone(), Expectation::Absent)]).await.unwrap();
+    let all = async || {
+        (store.page(&Page::of(key("p", "").partition, 1_000)).await, store.read(&[large.key()]).await)
+    };
+    let before = all().await;
+    assert_eq!(before.0.as_ref().map(Vec::len), Ok(300));
+    store.tidy(10).await.unwrap();
+    assert_eq!(all().await, before);
+    let expected = Expectation::Unchanged(before.1.unwrap()[0].as_ref().unwrap().version);
+    store.commit_if_unchanged(vec![put(trouble("y".to_owned()), expected)]).await.unwrap();
 }
 
 /// The keys of a large build, some of them missing, in one call.

@@ -1,13 +1,6 @@
 //! The DynamoDB store where calls fail: cut off at any of them, with answers lost, throttled, or met by others. After
 //! each, a commit is there whole or not at all, it was answered truly, and nobody after it is kept waiting for ever.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
-
-mod support {
-    pub mod rows;
-    pub mod upon;
-}
-
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -17,12 +10,12 @@ use branchline_ports::{CommitError, Store, StoreError};
 use branchline_store::dynamo::{Call, Cause, Faults, MemoryTable, PATIENCE, TableError};
 use branchline_testkit::conformance::carry_out;
 
-use support::rows::{after, before, change_of, conflicting, key, keys, mark, seen};
-use support::upon::Upon;
+use crate::rows::{after, before, change_of, conflicting, key, keys, mark, seen};
+use crate::upon::Upon;
 
 /// What happens at one call, and afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+pub enum Fault {
     /// Whoever calls is dead before the call.
     DeadBefore,
     /// Whoever calls is dead after the call was done.
@@ -33,10 +26,10 @@ enum Fault {
     LostAfter,
 }
 
-const FAULTS: [Fault; 4] = [Fault::DeadBefore, Fault::DeadAfter, Fault::LostBefore, Fault::LostAfter];
+pub const FAULTS: [Fault; 4] = [Fault::DeadBefore, Fault::DeadAfter, Fault::LostBefore, Fault::LostAfter];
 
 /// One fault at one call.
-struct At {
+pub struct At {
     fault: Fault,
     call: usize,
     made: AtomicUsize,
@@ -45,17 +38,22 @@ struct At {
 }
 
 impl At {
-    fn new(fault: Fault, call: usize) -> Arc<Self> {
+    pub fn new(fault: Fault, call: usize) -> Arc<Self> {
         let (made, dead, armed) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
         Arc::new(Self { fault, call, made, dead, armed })
     }
 
-    fn happened(&self) -> bool {
+    pub fn happened(&self) -> bool {
         self.made.load(Ordering::SeqCst) >= self.call
     }
 
+    /// From now on calls are counted.
+    pub fn arm(&self) {
+        self.armed.store(true, Ordering::SeqCst);
+    }
+
     /// From now on nothing fails any more.
-    fn disarm(&self) {
+    pub fn disarm(&self) {
         self.armed.store(false, Ordering::SeqCst);
     }
 
@@ -125,7 +123,7 @@ async fn is_not_blocked(upon: &Upon, size: u32) {
         }
     }
     upon.clock.step(PATIENCE * 2);
-    next.finish_journals(100).await.unwrap();
+    next.tidy(100).await.unwrap();
     for item in upon.table.items() {
         assert!(item.mark.is_none() && !item.key.partition.starts_with("journal"), "left behind: {item:?}");
     }
@@ -139,7 +137,7 @@ fn whole_or_nothing_and_answered_truly(size: u32) {
                 let at = At::new(fault, call);
                 let upon = Upon::new(MemoryTable::with_faults(at.clone()));
                 let changes = change_of(size, &before(&upon.store(), size).await);
-                at.armed.store(true, Ordering::SeqCst);
+                at.arm();
                 let outcome = upon.store().commit_if_unchanged(changes).await;
                 at.disarm();
                 is_whole_or_nothing(&upon, size, fault, &outcome).await;
@@ -197,7 +195,7 @@ fn a_refused_journal_leaves_nothing_whatever_call_fails() {
                 let versions = before(&store, 150).await;
                 let mut changes = change_of(150, &versions);
                 changes.push(conflicting(140_000));
-                at.armed.store(true, Ordering::SeqCst);
+                at.arm();
                 let outcome = store.commit_if_unchanged(changes).await;
                 at.disarm();
                 assert!(outcome.is_err(), "{fault:?} at {call}");
@@ -321,7 +319,7 @@ fn a_deletion_whose_answer_was_lost_is_not_taken_for_anothers() {
         let upon = Upon::new(MemoryTable::with_faults(at.clone()));
         let store = upon.store();
         let version = before(&store, 1).await[0];
-        at.armed.store(true, Ordering::SeqCst);
+        at.arm();
         let deletion = Change::Delete { key: key(0), expected: Expectation::Unchanged(version) };
         let outcome = store.commit_if_unchanged(vec![deletion]).await;
         assert_eq!(outcome, Err(CommitError::Conflict { key: key(0) }), "nobody can tell whose it was");
@@ -360,7 +358,7 @@ fn large_commits_from_eight_threads_lose_nothing_and_are_seen_together() {
 async fn add_to_all(store: &dyn Store, size: u32) -> bool {
     let rows: Vec<Versioned<Row>> =
         store.read(&keys(size)).await.unwrap().into_iter().map(Option::unwrap).collect();
-    let sums: Vec<u32> = rows.iter().map(|row| support::rows::value(&row.value)).collect();
+    let sums: Vec<u32> = rows.iter().map(|row| crate::rows::value(&row.value)).collect();
     let changes = (0..size).zip(&rows).map(|(index, row)| Change::Put {
         row: mark(index, sums[index as usize] + 1),
         expected: Expectation::Unchanged(row.version),
@@ -401,7 +399,7 @@ fn rows_that_are_discarded_under_a_journal_keep_nobody_waiting() {
             let at = At::new(Fault::DeadAfter, call);
             let upon = Upon::new(MemoryTable::with_faults(at.clone()));
             let changes = change_of(230, &before(&upon.store(), 230).await);
-            at.armed.store(true, Ordering::SeqCst);
+            at.arm();
             drop(upon.store().commit_if_unchanged(changes).await);
             at.disarm();
             upon.store().discard(&keys(120)).await.unwrap();
@@ -422,28 +420,6 @@ fn what_is_discarded_is_asked_for_again_until_all_of_it_is_gone() {
     });
 }
 
-#[test]
-fn a_large_body_is_removed_when_its_row_names_it_no_more() {
-    carry_out(async {
-        let upon = Upon::new(MemoryTable::new());
-        let store = upon.store();
-        let large = |text: &str| support::rows::trouble(text.repeat(300 << 10));
-        for text in ["a", "b"] {
-            let change = Change::Put { row: large(text), expected: Expectation::Any };
-            store.commit_if_unchanged(vec![change]).await.unwrap();
-        }
-        let refused = Change::Put { row: large("c"), expected: Expectation::Absent };
-        assert!(store.commit_if_unchanged(vec![refused]).await.is_err());
-        assert_eq!(upon.bodies.names().len(), 3);
-        for name in upon.bodies.names() {
-            store.remove_unnamed_body(&name).await.unwrap();
-        }
-        assert_eq!(upon.bodies.names().len(), 1, "two are of no row");
-        let read = store.read(&[large("b").key()]).await.unwrap().remove(0);
-        assert_eq!(read.map(|row| row.value), Some(large("b")));
-    });
-}
-
 /// Somebody else, for whom much time has passed, who acts before one call of a slow writer.
 struct Interloper {
     call: usize,
@@ -459,7 +435,7 @@ impl Faults for Interloper {
             let upon = self.upon.get().unwrap();
             upon.clock.step(PATIENCE * 2);
             let store = upon.store();
-            store.finish_journals(100).await.unwrap();
+            store.tidy(100).await.unwrap();
             let expected =
                 Expectation::Unchanged(store.read(&[key(0)]).await.unwrap().remove(0).unwrap().version);
             store.commit_if_unchanged(vec![Change::Put { row: mark(0, 7_777), expected }]).await.unwrap();
