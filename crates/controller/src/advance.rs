@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use branchline_core::advance::{self, Snapshot};
 use branchline_model::{
-    Build, BuildDefinition, BuildId, BuildProgress, EndedRun, Expectation, Plan, Run, keys,
+    Build, BuildDefinition, BuildId, BuildProgress, EndedRun, Expectation, Plan, Run, Versioned, keys,
 };
-use branchline_ports::{Page, Ring, StoreError};
+use branchline_ports::{Page, Ring};
 
 use crate::commit::{MOST_TRIES, Outcome};
 use crate::tick::{Failure, Part};
@@ -18,22 +18,6 @@ use crate::{Controller, ControllerError};
 const ENDS_AT_ONCE: usize = 80;
 
 impl Controller {
-    /// The builds that have runs to fold in: all of them, so that one that cannot be advanced hides no other.
-    pub async fn builds_to_advance(&self) -> Result<BTreeSet<BuildId>, StoreError> {
-        let mut builds = BTreeSet::new();
-        let mut after = None;
-        loop {
-            let rows =
-                self.page::<EndedRun>(&Page { after, ..Page::of(keys::ENDED_RUNS, ENDS_AT_ONCE) }).await?;
-            let more = rows.len() == ENDS_AT_ONCE;
-            after = rows.last().map(|row| keys::ended_run(&row.value.run).sort);
-            builds.extend(rows.into_iter().map(|row| row.value.run.build));
-            if !more {
-                return Ok(builds);
-            }
-        }
-    }
-
     /// Advances every build that has ended runs; answers how many builds.
     ///
     /// # Errors
@@ -49,23 +33,46 @@ impl Controller {
         until: Until,
         failures: &mut Vec<Failure>,
     ) -> Result<usize, ControllerError> {
-        let mut advanced = 0;
-        for build in self.builds_to_advance().await? {
-            if until.is_over(self) {
-                break;
-            }
-            // What is wrong with one build is contained to it.
-            match self.advance_build(&build).await {
-                Ok(()) => advanced += 1,
-                // It was said, and it stands still until somebody acts.
-                Err(why) if why.is_unreadable() => {}
-                Err(why) => {
-                    tracing::warn!(%build, error = %why, "a build could not be advanced");
-                    failures.push(Failure { part: Part::Builds, what: build.to_string(), why });
+        let (mut advanced, mut failed) = (BTreeSet::new(), BTreeSet::new());
+        let mut after = None;
+        loop {
+            let page = Page { after, ..Page::of(keys::ENDED_RUNS, ENDS_AT_ONCE) };
+            let ended = self.page::<EndedRun>(&page).await?;
+            let more = ended.len() == ENDS_AT_ONCE;
+            after = ended.last().map(|row| keys::ended_run(&row.value.run).sort);
+            for ended in ended.chunk_by(|one, other| one.value.run.build == other.value.run.build) {
+                let Some(build) = ended.first().map(|row| &row.value.run.build) else { continue };
+                if until.is_over(self) {
+                    return Ok(advanced.len());
                 }
+                if failed.contains(build) {
+                    continue;
+                }
+                // What is wrong with one build is contained to it, and hides no other.
+                match self.advance_with(build, ended).await {
+                    Ok(()) => advanced.insert(build.clone()),
+                    Err(why) => {
+                        // What cannot be read was said, and stands still until somebody acts.
+                        if !why.is_unreadable() {
+                            tracing::warn!(%build, error = %why, "a build could not be advanced");
+                            failures.push(Failure { part: Part::Builds, what: build.to_string(), why });
+                        }
+                        failed.insert(build.clone())
+                    }
+                };
+            }
+            if !more {
+                return Ok(advanced.len());
             }
         }
-        Ok(advanced)
+    }
+
+    /// Folds in the ends that were read; and all there are, where somebody else was at the build since.
+    async fn advance_with(&self, id: &BuildId, ended: &[Versioned<EndedRun>]) -> Result<(), ControllerError> {
+        match self.fold_in(id, ended).await? {
+            Outcome::Done => Ok(()),
+            Outcome::Again => self.advance_build(id).await,
+        }
     }
 
     /// Folds what has ended of a build into it, until nothing is left to fold.
@@ -77,39 +84,38 @@ impl Controller {
             if ended.is_empty() {
                 return Ok(());
             }
-            let (build, progress, definition) = (
-                self.row::<Build>(keys::build(id)).await?,
-                self.row::<BuildProgress>(keys::build_progress(id)).await?,
-                self.row::<BuildDefinition>(keys::build_definition(id)).await?,
-            );
-            let (Some(build), Some(progress), Some(definition)) = (build, progress, definition) else {
-                // The build is gone: nothing is left to advance.
-                let mut plan = Plan::default();
-                for row in &ended {
-                    plan.delete(keys::ended_run(&row.value.run), Expectation::Any);
-                }
-                self.commit(plan).await?;
-                continue;
-            };
-            let snapshot =
-                Snapshot { build: &build, progress: &progress, definition: &definition.value, ended: &ended };
-            let folded = advance::fold(&snapshot);
-            let wanted: Vec<_> = folded.runs().iter().map(keys::run).collect();
-            let runs: Vec<_> = self.rows::<Run>(&wanted).await?.into_iter().flatten().collect();
-            let plan = advance::plan(&snapshot, folded, &runs, self.clock.now())?;
-            match self.commit(plan).await? {
-                Outcome::Done => {
-                    tries = 0;
-                    self.bell.ring(Ring::BuildChanged(id.clone()));
-                    if ended.len() < ENDS_AT_ONCE {
-                        return Ok(());
-                    }
-                }
+            match self.fold_in(id, &ended).await? {
+                Outcome::Done if ended.len() < ENDS_AT_ONCE => return Ok(()),
+                Outcome::Done => tries = 0,
                 Outcome::Again if tries == MOST_TRIES => {
                     return Err(ControllerError::Contended { what: format!("the build {id}") });
                 }
                 Outcome::Again => tries += 1,
             }
         }
+    }
+
+    async fn fold_in(&self, id: &BuildId, ended: &[Versioned<EndedRun>]) -> Result<Outcome, ControllerError> {
+        let wanted = [keys::build(id), keys::build_progress(id), keys::build_definition(id)];
+        let mut rows = self.together(wanted).await?;
+        let (build, progress, definition) =
+            (rows.next::<Build>()?, rows.next::<BuildProgress>()?, rows.next::<BuildDefinition>()?);
+        let (Some(build), Some(progress), Some(definition)) = (build, progress, definition) else {
+            // The build is gone: nothing is left to advance.
+            let mut plan = Plan::default();
+            for row in ended {
+                plan.delete(keys::ended_run(&row.value.run), Expectation::Any);
+            }
+            return Ok(self.commit(plan).await?);
+        };
+        let snapshot = Snapshot { build: &build, progress: &progress, definition: &definition.value, ended };
+        let folded = advance::fold(&snapshot);
+        let wanted: Vec<_> = folded.runs().iter().map(keys::run).collect();
+        let runs: Vec<_> = self.rows::<Run>(&wanted).await?.into_iter().flatten().collect();
+        let outcome = self.commit(advance::plan(&snapshot, folded, &runs, self.clock.now())?).await?;
+        if let Outcome::Done = outcome {
+            self.bell.ring(Ring::BuildChanged(id.clone()));
+        }
+        Ok(outcome)
     }
 }

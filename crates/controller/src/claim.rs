@@ -62,10 +62,7 @@ impl Controller {
                 }
                 continue;
             }
-            let run_keys: Vec<_> = looked.entries.iter().map(|entry| keys::run(&entry.value.run)).collect();
-            let runs = self.rows::<Run>(&run_keys).await.map_err(unavailable)?;
-            let waiting = looked.entries.into_iter().zip(runs).collect();
-            let (waiting, mut definitions) = self.with_definitions(waiting).await?;
+            let (waiting, mut definitions) = self.with_definitions(looked.entries).await?;
             let (plan, taken) = claim::claim(&waiting, &claimant.worker, self.clock.now(), &self.leases)
                 .map_err(unavailable)?;
             // Read before the claim is committed: what was claimed is always handed out.
@@ -93,16 +90,22 @@ impl Controller {
         if crossed == 0 { Ok(Vec::new()) } else { Err(contended(&format!("the queue of {pool}"))) }
     }
 
-    /// The waiting with what is to be done. A run that does not say it can never be carried out: it is ended.
+    /// The runs that wait with what is to be done. A run that does not say it can never be carried out: it is ended.
     async fn with_definitions(
         &self,
-        waiting: Vec<Waiting>,
+        entries: Vec<Versioned<QueueEntry>>,
     ) -> Result<(Vec<Waiting>, BTreeMap<RunId, RunDefinition>), ProtocolError> {
-        let wanted: Vec<_> =
-            waiting.iter().map(|(entry, _)| keys::run_definition(&entry.value.run)).collect();
-        let definitions = self.rows::<RunDefinitionRow>(&wanted).await.map_err(unavailable)?;
-        let (mut with, mut found) = (Vec::with_capacity(waiting.len()), BTreeMap::new());
-        for ((entry, run), definition) in waiting.into_iter().zip(definitions) {
+        let runs = entries.iter().map(|entry| &entry.value.run);
+        let keys: Vec<_> = runs.clone().map(keys::run).chain(runs.map(keys::run_definition)).collect();
+        let mut runs = self.store.read(&keys).await.map_err(unavailable)?;
+        let definitions = runs.split_off(entries.len());
+        let (run_keys, definition_keys) = keys.split_at(entries.len());
+        let runs = run_keys.iter().zip(runs).map(|(key, row)| self.known(key, row));
+        let definitions = definition_keys.iter().zip(definitions).map(|(key, row)| self.known(key, row));
+        let (mut with, mut found) = (Vec::with_capacity(entries.len()), BTreeMap::new());
+        for ((entry, run), definition) in entries.into_iter().zip(runs).zip(definitions) {
+            let (run, definition): (Option<Versioned<Run>>, Option<Versioned<RunDefinitionRow>>) =
+                (run, definition);
             match &run {
                 Some(run) if definition.is_none() && claim::waits_at(run, &entry) => {
                     let plan = claim::end_without_definition(run, self.clock.now());

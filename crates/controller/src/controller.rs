@@ -91,6 +91,13 @@ impl Controller {
         self.needed(&key, row)
     }
 
+    /// Reads rows of several kinds at once, to be taken in the order of their keys.
+    pub(crate) async fn together<const N: usize>(&self, keys: [Key; N]) -> Result<Together<'_>, StoreError> {
+        let rows = self.store.read(&keys).await?;
+        let rows: Vec<_> = keys.into_iter().zip(rows).collect();
+        Ok(Together { controller: self, rows: rows.into_iter() })
+    }
+
     /// The row as the kind that its key promises, for who cannot do without it; an error where it cannot be understood.
     pub(crate) fn needed<T: TryFrom<Row, Error = Row>>(
         &self,
@@ -110,8 +117,16 @@ impl Controller {
         keys: &[Key],
     ) -> Result<Vec<Option<Versioned<T>>>, StoreError> {
         let rows = self.store.read(keys).await?;
-        let row = |(key, row): (&Key, Option<Versioned<Row>>)| self.readable(typed(key, row?));
-        Ok(keys.iter().zip(rows).map(row).collect())
+        Ok(keys.iter().zip(rows).map(|(key, row)| self.known(key, row)).collect())
+    }
+
+    /// The row as the kind that its key promises; `None`, once it was said, where it cannot be understood.
+    pub(crate) fn known<T: TryFrom<Row, Error = Row>>(
+        &self,
+        key: &Key,
+        row: Option<Versioned<Row>>,
+    ) -> Option<Versioned<T>> {
+        self.readable(typed(key, row?))
     }
 
     /// A part of a partition that holds one kind of row only. What cannot be understood is left out, and the part filled
@@ -166,6 +181,19 @@ impl Controller {
         if complained.insert(key.clone()) {
             tracing::error!(%key, why, "a row cannot be read: what needs it stands still, `branchline doctor` says what to do");
         }
+    }
+}
+
+/// Rows of several kinds that were read at once.
+pub(crate) struct Together<'c> {
+    controller: &'c Controller,
+    rows: std::vec::IntoIter<(Key, Option<Versioned<Row>>)>,
+}
+
+impl Together<'_> {
+    /// The row of the next key; an error where it is there and cannot be understood.
+    pub(crate) fn next<T: TryFrom<Row, Error = Row>>(&mut self) -> Result<Option<Versioned<T>>, StoreError> {
+        self.rows.next().map_or(Ok(None), |(key, row)| self.controller.needed(&key, row))
     }
 }
 

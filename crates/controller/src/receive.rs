@@ -85,24 +85,20 @@ impl Controller {
     /// Looks where a repository's refs point, and makes an event of each that moved. `last` is what the last look
     /// saw; where nothing moved since, nothing is read or written.
     pub async fn observe(&self, id: &RepositoryId, last: Option<&Heads>) -> Result<Observed, ObserveError> {
-        let url = match self.row::<Repository>(keys::repository(id)).await? {
-            Some(row) => row.value.url,
-            None => return Err(ObserveError::Unknown(id.clone())),
-        };
+        let unknown = || ObserveError::Unknown(id.clone());
+        let read = || self.row::<Repository>(keys::repository(id));
+        let mut repository = read().await?.ok_or_else(unknown)?;
         if let Some(last) = last {
-            let heads = self.checkout.heads(&url).await?;
+            let heads = self.checkout.heads(&repository.value.url).await?;
             if *last == heads {
                 return Ok(Observed { heads, events: 0 });
             }
         }
         for _ in 0..MOST_TRIES {
-            let Some(repository) = self.row::<Repository>(keys::repository(id)).await? else {
-                return Err(ObserveError::Unknown(id.clone()));
-            };
             let (known, unreadable) = self.known_refs(id).await?;
             // Asked after the rows were read: an answer that took so long that somebody with a newer one committed before
             // meets a conflict, and never moves a ref back to where it was.
-            let heads = self.checkout.heads(&url).await?;
+            let heads = self.checkout.heads(&repository.value.url).await?;
             // Where such a ref was last seen, and how often it moved, is not known: it waits for its repair.
             let mut seen = heads.refs.clone();
             seen.retain(|(name, _)| !unreadable.contains(&name.to_string()));
@@ -123,6 +119,7 @@ impl Controller {
                 }
                 return Ok(Observed { heads, events });
             }
+            repository = read().await?.ok_or_else(unknown)?;
         }
         Err(ControllerError::Contended { what: format!("the refs of {id}") }.into())
     }

@@ -9,7 +9,7 @@ use branchline_core::{build, effect, not_yet};
 use branchline_jobs_schema as schema;
 use branchline_model::{
     BuildId, Event, EventKey, EventStatus, Expectation, PendingEvent, PipelineName, Plan, Problem, Reason,
-    Repository, Versioned, keys,
+    Repository, RepositoryId, Versioned, keys,
 };
 use branchline_ports::{CheckoutError, CommitInfo, Page, PipelineFile, Ring, StoreError};
 
@@ -43,6 +43,13 @@ pub enum Resolved {
     Unknown,
 }
 
+/// What is decided.
+pub(crate) struct Subject {
+    event: Versioned<Event>,
+    /// `None` where it is not served any more.
+    repository: Option<Versioned<Repository>>,
+}
+
 /// When an event was settled.
 enum Looked {
     /// By this look, or not yet.
@@ -65,7 +72,7 @@ impl Controller {
     pub async fn resolve_due(&self, due: &PendingEvent) -> Result<Resolved, ControllerError> {
         let mut plan = Plan::default();
         plan.delete(keys::pending_event(due.next_try, &due.event), Expectation::Any);
-        match self.settle_now(&due.event).await {
+        match self.settle_now(&due.event, &due.repository).await {
             Ok(Looked::Now(resolved)) => Ok(resolved),
             // It was decided under another time than it waits for here.
             Ok(Looked::Before(resolved)) => {
@@ -84,27 +91,36 @@ impl Controller {
 
     /// Decides an event, unless that was done before.
     pub async fn resolve(&self, key: &EventKey) -> Result<Resolved, ControllerError> {
-        let (Looked::Now(resolved) | Looked::Before(resolved)) = self.settle_now(key).await?;
+        let Some(event) = self.row::<Event>(keys::event(key)).await? else { return Ok(Resolved::Unknown) };
+        let settled = self.settle_now(key, &event.value.repository).await?;
+        let (Looked::Now(resolved) | Looked::Before(resolved)) = settled;
         Ok(resolved)
     }
 
-    async fn settle_now(&self, key: &EventKey) -> Result<Looked, ControllerError> {
-        let Some(event) = self.row::<Event>(keys::event(key)).await? else {
+    async fn settle_now(&self, key: &EventKey, repository: &RepositoryId) -> Result<Looked, ControllerError> {
+        let Some(subject) = self.subject(key, repository).await? else {
             return Ok(Looked::Before(Resolved::Unknown));
         };
-        if let Some(resolved) = settled(&event.value.status) {
+        if let Some(resolved) = settled(&subject.event.value.status) {
             return Ok(Looked::Before(resolved));
         }
-        self.decide_pending(key, event).await.map(Looked::Now)
+        self.decide_pending(subject).await.map(Looked::Now)
     }
 
-    async fn decide_pending(
+    /// The event with its repository; `None` where there is no such event.
+    pub(crate) async fn subject(
         &self,
         key: &EventKey,
-        event: Versioned<Event>,
-    ) -> Result<Resolved, ControllerError> {
-        let Some(repository) = self.row::<Repository>(keys::repository(&event.value.repository)).await?
-        else {
+        repository: &RepositoryId,
+    ) -> Result<Option<Subject>, StoreError> {
+        let mut rows = self.together([keys::event(key), keys::repository(repository)]).await?;
+        let Some(event) = rows.next()? else { return Ok(None) };
+        Ok(Some(Subject { event, repository: rows.next()? }))
+    }
+
+    async fn decide_pending(&self, subject: Subject) -> Result<Resolved, ControllerError> {
+        let Subject { event, repository } = subject;
+        let Some(repository) = repository else {
             let why = format!("the repository {} is not served any more", event.value.repository);
             return self.abandon(&event, why).await;
         };
@@ -114,34 +130,33 @@ impl Controller {
         match read {
             Ok(commit) => {
                 let files = check(&commit.files);
-                self.decide(key, &commit.info, &files).await
+                let subject = Subject { event, repository: Some(repository) };
+                self.decide(subject, &commit.info, &files).await
             }
             Err(error @ CheckoutError::NoSuchCommit { .. }) => self.abandon(&event, error.to_string()).await,
             Err(error) => self.postpone(&event, error.to_string()).await,
         }
     }
 
+    /// Decides an event as it was read before its files were, which may have taken a while: where something changed meanwhile,
+    /// it is read again.
     pub(crate) async fn decide(
         &self,
-        key: &EventKey,
+        mut subject: Subject,
         info: &CommitInfo,
         files: &[SpecFile],
     ) -> Result<Resolved, ControllerError> {
         let read_at = self.clock.now();
         for _ in 0..MOST_TRIES {
-            let Some(event) = self.row::<Event>(keys::event(key)).await? else {
+            let Subject { event, repository: Some(repository) } = &subject else {
                 return Ok(Resolved::Unknown);
             };
             if let Some(resolved) = settled(&event.value.status) {
                 return Ok(resolved);
             }
-            let Some(repository) = self.row::<Repository>(keys::repository(&event.value.repository)).await?
-            else {
-                return Ok(Resolved::Unknown);
-            };
             let snapshot = build::Snapshot {
-                repository: &repository,
-                event: &event,
+                repository,
+                event,
                 subject: &info.subject,
                 author: &info.author,
                 files,
@@ -154,11 +169,15 @@ impl Controller {
                     self.bell.ring(Ring::BuildChanged(build.clone()));
                 }
                 self.bell.ring(Ring::RepositoryChanged(event.value.repository.clone()));
-                tracing::info!(event = %key, builds = builds.len(), "decided");
+                tracing::info!(event = %event.value.key, builds = builds.len(), "decided");
                 return Ok(Resolved::Decided { builds, reasons });
             }
+            match self.subject(&event.value.key, &event.value.repository).await? {
+                Some(now) => subject = now,
+                None => return Ok(Resolved::Unknown),
+            }
         }
-        Err(ControllerError::Contended { what: format!("the event {key}") })
+        Err(ControllerError::Contended { what: format!("the event {}", subject.event.value.key) })
     }
 
     async fn postpone(&self, event: &Versioned<Event>, why: String) -> Result<Resolved, ControllerError> {

@@ -5,9 +5,9 @@
 use branchline_core::retention::{self, Memory};
 use branchline_model::{
     AttemptId, Build, BuildId, Event, EventKey, EventStatus, Expectation, KeptBuild, Key, PipelineName, Plan,
-    RepositoryId, Row, RunId, keys,
+    RepositoryId, Row, RunId, Versioned, keys,
 };
-use branchline_ports::{Order, Page, Ring};
+use branchline_ports::{Order, Page, Ring, StoreError};
 
 use crate::commit::{MOST_TRIES, Outcome};
 use crate::deadlines::Passed;
@@ -18,6 +18,8 @@ use crate::{Controller, ControllerError};
 const RETIRED_AT_ONCE: usize = 16;
 /// So many runs of a build are removed at once.
 const RUNS_AT_ONCE: usize = 32;
+/// The event of a build that is retired, where it is there still; what keeps it from being read matters last.
+type Cause = Result<Option<Versioned<Event>>, StoreError>;
 /// No run has more rows than are read at once; where it has, the next look finds the rest.
 const ROWS_OF_A_RUN: usize = 1_000;
 
@@ -36,16 +38,17 @@ impl Controller {
             let most = usize::try_from(keep).unwrap_or(usize::MAX).saturating_add(RETIRED_AT_ONCE);
             let newest_first = self.kept_builds(&kept.build.repository, &kept.pipeline, most).await?;
             let surplus = retention::surplus(&newest_first, keep, self.clock.now());
-            if surplus.is_empty() {
-                let is_kept = newest_first.iter().any(|other| other.build == kept.build);
-                return Ok(if is_kept { Passed::Next(retention::retire_at(kept)) } else { Passed::Done });
-            }
-            for build in surplus {
+            for build in &surplus {
                 if until.is_over(self) || !self.retire(build, until).await? {
                     return Ok(Passed::NotYet);
                 }
                 // The deadline of its days would find nothing any more, which is no harm where this is cut off.
                 self.store.discard(&[keys::deadline(&retention::retire_at(build))]).await?;
+            }
+            if surplus.is_empty() || newest_first.len() < most {
+                let is_it = |other: &&KeptBuild| other.build == kept.build;
+                let is_kept = newest_first.iter().any(|other| is_it(&other)) && !surplus.iter().any(is_it);
+                return Ok(if is_kept { Passed::Next(retention::retire_at(kept)) } else { Passed::Done });
             }
         }
     }
@@ -66,7 +69,7 @@ impl Controller {
     pub(crate) async fn forget_event(&self, key: &EventKey) -> Result<Passed, ControllerError> {
         if let Some(event) = self.row::<Event>(keys::event(key)).await?
             && !retention::is_pending(&event.value)
-            && !self.has_builds(&event.value).await?
+            && !self.has_builds(&event.value, None).await?
         {
             self.store.discard(&[keys::event(key)]).await?;
         }
@@ -87,10 +90,10 @@ impl Controller {
     /// Removes a build and all that belongs to it; answers whether nothing is left, or the time was over before.
     async fn retire(&self, kept: &KeptBuild, until: Until) -> Result<bool, ControllerError> {
         let listed = keys::kept_build(&kept.build.repository, &kept.pipeline, kept.build.number);
-        if !self.hide(&kept.build).await? {
+        let Some(event) = self.hide(kept).await? else {
             self.store.discard(&[listed]).await?;
             return Ok(true);
-        }
+        };
         loop {
             let page = Page {
                 prefix: keys::RUN_PREFIX.to_owned(),
@@ -113,7 +116,7 @@ impl Controller {
             }
             let mut last = runs;
             last.extend([keys::build_definition(&kept.build), keys::build_progress(&kept.build)]);
-            last.extend(self.forgotten(&kept.cause).await?);
+            last.extend(self.forgotten(event?, &kept.build).await?);
             self.store.discard(&last).await?;
             self.store.discard(&[listed]).await?;
             tracing::info!(build = %kept.build, "retired");
@@ -121,20 +124,23 @@ impl Controller {
         }
     }
 
-    /// Takes a build from everybody's sight; answers whether it may be removed: never one that has not ended.
-    async fn hide(&self, id: &BuildId) -> Result<bool, ControllerError> {
+    /// Takes a build from everybody's sight; answers its event where the build may be removed: never one that has not ended.
+    async fn hide(&self, kept: &KeptBuild) -> Result<Option<Cause>, ControllerError> {
+        let id = &kept.build;
         for _ in 0..MOST_TRIES {
+            let mut rows = self.together([keys::build(id), keys::event(&kept.cause)]).await?;
+            let (build, event) = (rows.next::<Build>()?, rows.next());
             // Gone already: an earlier try was cut off.
-            let Some(build) = self.row::<Build>(keys::build(id)).await? else { return Ok(true) };
+            let Some(build) = build else { return Ok(Some(event)) };
             if !build.value.state.has_ended() {
-                return Ok(false);
+                return Ok(None);
             }
             let mut plan = Plan::default();
             plan.delete(keys::build(id), Expectation::Unchanged(build.version));
             if let Outcome::Done = self.commit(plan).await? {
                 self.bell.ring(Ring::BuildChanged(id.clone()));
                 self.bell.ring(Ring::RepositoryChanged(id.repository.clone()));
-                return Ok(true);
+                return Ok(Some(event));
             }
         }
         Err(ControllerError::Contended { what: format!("the build {id}") })
@@ -156,25 +162,31 @@ impl Controller {
     }
 
     /// The event's own row, where it goes with the last of its builds; one that must be remembered gets its deadline.
-    async fn forgotten(&self, key: &EventKey) -> Result<Option<Key>, ControllerError> {
-        let Some(event) = self.row::<Event>(keys::event(key)).await? else { return Ok(None) };
-        if self.has_builds(&event.value).await? {
+    async fn forgotten(
+        &self,
+        event: Option<Versioned<Event>>,
+        retired: &BuildId,
+    ) -> Result<Option<Key>, ControllerError> {
+        let Some(Versioned { value: event, .. }) = event else { return Ok(None) };
+        // Looked for after this one was hidden: of those that go at once, the last sees none.
+        if self.has_builds(&event, Some(retired)).await? {
             return Ok(None);
         }
-        match retention::memory(&event.value, self.clock.now()) {
-            Memory::Forget => Ok(Some(keys::event(key))),
+        match retention::memory(&event, self.clock.now()) {
+            Memory::Forget => Ok(Some(keys::event(&event.key))),
             Memory::Until(at) => {
                 let mut plan = Plan::default();
-                plan.put(retention::forget_at(key, at), Expectation::Any);
+                plan.put(retention::forget_at(&event.key, at), Expectation::Any);
                 self.commit(plan).await?;
                 Ok(None)
             }
         }
     }
 
-    async fn has_builds(&self, event: &Event) -> Result<bool, ControllerError> {
+    /// Whether any build of an event is there still, beside one that is known to be gone.
+    async fn has_builds(&self, event: &Event, gone: Option<&BuildId>) -> Result<bool, ControllerError> {
         let EventStatus::Decided { builds, .. } = &event.status else { return Ok(false) };
-        let keys: Vec<Key> = builds.iter().map(keys::build).collect();
+        let keys: Vec<Key> = builds.iter().filter(|build| Some(*build) != gone).map(keys::build).collect();
         Ok(self.rows::<Build>(&keys).await?.iter().any(Option::is_some))
     }
 }

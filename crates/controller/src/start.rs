@@ -190,7 +190,8 @@ impl Controller {
             actor: local.actor,
         };
         self.commit(start::start(&repository.value, what, self.clock.now())).await?;
-        match self.decide(&event, &local.info, &local.files).await? {
+        let Some(subject) = self.subject(&event, &local.repository).await? else { return Ok(Vec::new()) };
+        match self.decide(subject, &local.info, &local.files).await? {
             Resolved::Decided { builds, .. } => Ok(builds),
             Resolved::Pending { why } | Resolved::Abandoned { why } => Err(StartError::Abandoned { why }),
             Resolved::Unknown => Ok(Vec::new()),

@@ -66,22 +66,20 @@ impl Controller {
 
     /// All that the last word about an attempt is decided on.
     async fn ended(&self, lease: &Lease, report: &AttemptReport) -> Result<Ended, ProtocolError> {
-        let keys = [
-            keys::run(&lease.attempt.run),
-            keys::attempt(&lease.attempt),
-            keys::held_attempt(&lease.worker, &lease.attempt),
-            keys::run_definition(&lease.attempt.run),
-        ];
+        let run = keys::run(&lease.attempt.run);
+        let attempt = keys::attempt(&lease.attempt);
+        let held = keys::held_attempt(&lease.worker, &lease.attempt);
         // What passed is not tried again, whatever its definition says.
-        let wanted = if report.end == AttemptEnd::Passed { keys.len() - 1 } else { keys.len() };
-        let wanted = keys.get(..wanted).unwrap_or(&keys);
-        let mut rows = self.store.read(wanted).await.map_err(unavailable)?.into_iter();
-        let [run, attempt, held, definition] = keys;
-        let mut next = || rows.next().flatten();
-        let run = self.needed(&run, next()).map_err(unavailable)?;
-        let attempt = self.needed(&attempt, next()).map_err(unavailable)?;
-        let held = self.needed(&held, next()).map_err(unavailable)?;
-        let definition = self.needed::<RunDefinitionRow>(&definition, next()).map_err(unavailable)?;
+        let mut rows = if report.end == AttemptEnd::Passed {
+            self.together([run, attempt, held]).await
+        } else {
+            self.together([run, attempt, held, keys::run_definition(&lease.attempt.run)]).await
+        }
+        .map_err(unavailable)?;
+        let run = rows.next().map_err(unavailable)?;
+        let attempt = rows.next().map_err(unavailable)?;
+        let held = rows.next().map_err(unavailable)?;
+        let definition = rows.next::<RunDefinitionRow>().map_err(unavailable)?;
         let (Some(run), Some(attempt)) = (run, attempt) else { return Err(gone(&lease.attempt)) };
         Ok(Ended { run, attempt, held, definition: definition.map(|row| row.value.0) })
     }
