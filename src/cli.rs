@@ -1,5 +1,6 @@
 //! The command line: every command, argument and its help. What a command does is in its own file.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -192,6 +193,9 @@ pub struct Logs {
     /// Begin at this byte
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
     pub offset: u64,
+    /// Begin at this line, from 1
+    #[arg(long, value_name = "NUMBER", conflicts_with = "offset")]
+    pub line: Option<NonZeroU64>,
     /// Which attempt [default: the last]
     #[arg(long, value_name = "NUMBER")]
     pub attempt: Option<u32>,

@@ -26,12 +26,16 @@ pub async fn logs(arguments: &cli::Logs) -> anyhow::Result<ExitCode> {
     }
     let mut attempt = arguments.attempt.map(|number| format!("&attempt={number}")).unwrap_or_default();
     let mut offset = arguments.offset;
+    let mut line = arguments.line;
     loop {
-        let query = format!("{path}/log?offset={offset}&follow={}{attempt}", arguments.follow);
+        // Where a line begins is asked once; from there on bytes are counted.
+        let from = line.take().map_or_else(|| format!("offset={offset}"), |line| format!("line={line}"));
+        let query = format!("{path}/log?{from}&follow={}{attempt}", arguments.follow);
         let mut response = client.stream(&query).await?;
         let header =
             |name: &str| -> Option<String> { Some(response.headers().get(name)?.to_str().ok()?.to_owned()) };
         let length: Option<u64> = header("branchline-log-length").and_then(|text| text.parse().ok());
+        offset = header("branchline-log-offset").and_then(|text| text.parse().ok()).unwrap_or(offset);
         let closed = header("branchline-log-closed").is_some_and(|text| text == "true");
         // There was none when the answer began: then it is the first one's.
         let number = header("branchline-log-attempt").and_then(|text| text.parse().ok()).unwrap_or(1);

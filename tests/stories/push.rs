@@ -54,6 +54,12 @@ fn the_steps_see_the_commit_their_environment_and_their_folder() {
     assert_eq!(log.code, Some(0), "{}", log.stderr);
     assert!(log.stdout.contains("\nhello world from ci/test on main\n"), "{}", log.stdout);
     assert!(log.stdout.contains("/docs\na note\n"), "{}", log.stdout);
+    let third = controller.command(&["logs", "1/test", "--line", "3"]);
+    let all: Vec<&str> = log.stdout.lines().collect();
+    assert_eq!(third.stdout.lines().collect::<Vec<_>>(), all[2..]);
+    let beyond = controller.command(&["logs", "1/test", "--line", "1000"]);
+    assert_eq!((beyond.code, beyond.stdout.as_str()), (Some(1), ""));
+    assert!(beyond.stderr.contains("there is no line 1000"), "{}", beyond.stderr);
     // The work tree is clean: what git says of it is nothing.
     let log = controller.command(&["logs", "1/lint"]);
     assert!(log.stdout.ends_with("\n0\n"), "{}", log.stdout);

@@ -7,7 +7,7 @@ use branchline_model::{
     EventKey, Repository, RepositoryId, Retention, Run, RunDefinition, RunDefinitionRow, RunId, Timestamp,
     Trouble, UnreadableRow, keys,
 };
-use branchline_ports::{ArtifactError, LogPart, Order, Page, StoreError};
+use branchline_ports::{ArtifactError, LineStart, LogPart, Order, Page, Place, StoreError};
 
 use crate::Controller;
 use crate::controller::Listed;
@@ -214,6 +214,11 @@ impl Controller {
     /// An event, as it was stored, with what became of it.
     pub async fn event(&self, key: &EventKey) -> Result<Option<Event>, StoreError> {
         Ok(self.row::<Event>(keys::event(key)).await?.map(|row| row.value))
+    }
+
+    /// Where a line of an attempt's log begins; beyond its end, the last one.
+    pub async fn find_line(&self, attempt: &AttemptId, number: u64) -> Result<LineStart, ArtifactError> {
+        self.artifacts.find_line(attempt, Place::Line(number)).await
     }
 
     /// A part of an attempt's log.

@@ -1,6 +1,7 @@
 //! A log's bytes. Invariant: a part of at most 64 KiB is in memory for each reader, and it is read only when the reader
 //! has taken the one before: a slow reader makes nothing grow.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -9,7 +10,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use branchline_model::{AttemptId, RunId, RunState};
-use branchline_ports::Ring;
+use branchline_ports::{LineStart, Ring};
 use futures_util::stream::unfold;
 use serde::Deserialize;
 
@@ -29,17 +30,18 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 #[serde(deny_unknown_fields)]
 pub(crate) struct Which {
     attempt: Option<u32>,
-    #[serde(default)]
-    offset: u64,
+    offset: Option<u64>,
+    line: Option<NonZeroU64>,
     limit: Option<u64>,
     #[serde(default)]
     follow: bool,
 }
 
-/// `GET …/runs/{index}/log?attempt=&offset=&limit=&follow=`
+/// `GET …/runs/{index}/log?attempt=&offset=&line=&limit=&follow=`
 ///
-/// Without `attempt`, that of the newest one. `Branchline-Log-Attempt` says which; `-Offset` where the bytes begin;
-/// `-Length` how many were stored when the answer began, and `-Closed` whether more will come.
+/// Without `attempt`, that of the newest one. It begins at a byte, from 0, or at a line, from 1. `Branchline-Log-Attempt` says
+/// which attempt; `-Offset` where the bytes begin; `-Length` how many were stored when the answer began, and `-Closed` whether
+/// more will come.
 pub(crate) async fn read(
     State(app): State<App>,
     RunPath(run): RunPath,
@@ -54,8 +56,19 @@ pub(crate) async fn read(
         }
         None => (0, has_ended(&app, &run).await?),
     };
-    if which.offset > length && !which.follow {
-        let message = format!("the log has {length} bytes: there is nothing at {}", which.offset);
+    let offset = match (which.offset, which.line) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::bad_request(
+                "bad_request",
+                "a log begins at an `offset` or at a `line`, not at both",
+            )
+            .hint("leave one of them out"));
+        }
+        (offset, None) => offset.unwrap_or(0),
+        (None, Some(line)) => line_start(&app, attempt.as_ref(), line.get(), which.follow).await?,
+    };
+    if offset > length && !which.follow {
+        let message = format!("the log has {length} bytes: there is nothing at {offset}");
         return Err(Failure::new(StatusCode::RANGE_NOT_SATISFIABLE, "beyond_end", message)
             .hint("read from a smaller offset, or follow it to wait for more"));
     }
@@ -65,19 +78,18 @@ pub(crate) async fn read(
     if let Some(attempt) = &attempt {
         headers.insert(HeaderName::from_static("branchline-log-attempt"), attempt.number.into());
     }
-    headers.insert(HeaderName::from_static("branchline-log-offset"), which.offset.into());
+    headers.insert(HeaderName::from_static("branchline-log-offset"), offset.into());
     headers.insert(HeaderName::from_static("branchline-log-length"), length.into());
     let closed = HeaderValue::from_static(if closed { "true" } else { "false" });
     headers.insert(HeaderName::from_static("branchline-log-closed"), closed);
 
     let limit = which.limit.unwrap_or(u64::MAX);
-    let left = if which.follow { limit } else { limit.min(length - which.offset.min(length)) };
+    let left = if which.follow { limit } else { limit.min(length - offset.min(length)) };
     if !which.follow {
         headers.insert(CONTENT_LENGTH, left.into());
     }
     let watching = Watching::default();
-    let reader =
-        Reader { app, run, attempt, offset: which.offset, left, follow: which.follow, changes, watching };
+    let reader = Reader { app, run, attempt, offset, left, follow: which.follow, changes, watching };
     *response.body_mut() = Body::from_stream(unfold(Some(reader), |reader| async move {
         let mut reader = reader?;
         match reader.next().await {
@@ -90,6 +102,25 @@ pub(crate) async fn read(
         }
     }));
     Ok(response)
+}
+
+/// Where a line begins. One that is not there yet is waited for from the last one on, where the log is followed.
+async fn line_start(
+    app: &App,
+    attempt: Option<&AttemptId>,
+    wanted: u64,
+    follow: bool,
+) -> Result<u64, Failure> {
+    let found = match attempt {
+        Some(attempt) => app.controller.find_line(attempt, wanted).await?,
+        None => LineStart::FIRST,
+    };
+    if found.number < wanted && !follow {
+        let message = format!("the log has {} lines: there is no line {wanted}", found.number);
+        return Err(Failure::new(StatusCode::RANGE_NOT_SATISFIABLE, "beyond_end", message)
+            .hint("read from an earlier line, or follow it to wait for more"));
+    }
+    Ok(found.offset)
 }
 
 /// The attempt that is meant; none where the run has had none and the newest is asked for.

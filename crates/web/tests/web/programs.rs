@@ -200,6 +200,37 @@ async fn a_log_is_read_from_any_offset_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn a_log_is_read_from_a_line_on() {
+    let site = Site::with(&[("hello", HELLO)]).await;
+    site.push().await;
+    let log = |query: &str| site.api(&format!("/builds/1/runs/1/log?{query}"));
+    let none_yet = site.get(&log("line=1")).await;
+    assert_eq!((none_yet.status, none_yet.body.as_str()), (StatusCode::OK, ""));
+    let lease = site.begin().await;
+    site.append(&lease, b"one\ntwo\nthree\n").await;
+    for (query, body, offset) in [
+        ("line=1", "one\ntwo\nthree\n", "0"),
+        ("line=2", "two\nthree\n", "4"),
+        ("line=3&limit=2", "th", "8"),
+        ("line=4", "", "14"),
+    ] {
+        let read = site.get(&log(query)).await;
+        assert_eq!((read.body.as_str(), read.header("branchline-log-offset")), (body, offset), "{query}");
+    }
+    let beyond = site.get(&log("line=5")).await;
+    assert_eq!(beyond.status, StatusCode::RANGE_NOT_SATISFIABLE);
+    assert!(beyond.body.contains("the log has 4 lines: there is no line 5"), "{}", beyond.body);
+    for unclear in ["line=0", "line=2&offset=4", "line=two"] {
+        assert_eq!(site.get(&log(unclear)).await.status, StatusCode::BAD_REQUEST, "{unclear}");
+    }
+    site.finish(&lease, 0).await;
+    let followed = site.get(&log("line=2&follow=true")).await;
+    assert_eq!(followed.body, "two\nthree\n");
+    let from_the_last_one_on = site.get(&log("line=9&follow=true")).await;
+    assert_eq!((from_the_last_one_on.status, from_the_last_one_on.body.as_str()), (StatusCode::OK, ""));
+}
+
+#[tokio::test]
 async fn hints_say_what_to_do_with_a_command_as_well_as_with_a_program() {
     let site = running().await;
     let mut hints = Vec::new();
