@@ -85,7 +85,7 @@ impl Controller {
     pub(crate) async fn must_hold(&self, lease: &Lease) -> Result<(), ProtocolError> {
         let (worker, number) = (&lease.worker, lease.attempt.number);
         for _ in 0..MOST_TRIES {
-            let run = self.find_one(lease).await?.run.ok_or_else(|| gone(&lease.attempt))?;
+            let run = self.run_of(lease).await?;
             if attempt::holds(&run.value, worker, number) {
                 return Ok(());
             }

@@ -59,7 +59,7 @@ impl Controller {
             .collect())
     }
 
-    async fn run_of(&self, lease: &Lease) -> Result<Versioned<Run>, ProtocolError> {
+    pub(crate) async fn run_of(&self, lease: &Lease) -> Result<Versioned<Run>, ProtocolError> {
         let run = self.row::<Run>(keys::run(&lease.attempt.run)).await.map_err(unavailable)?;
         run.ok_or_else(|| gone(&lease.attempt))
     }
