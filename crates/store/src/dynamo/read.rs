@@ -194,10 +194,12 @@ impl<T: Table> DynamoStore<T> {
         Ok(match &body.content {
             Content::Plain(json) => decode(key, body.format, json.as_bytes()),
             Content::Compressed(bytes) => decode_compressed(key, body.format, bytes),
-            Content::Elsewhere(name) => match self.bodies.get(name).await.map_err(unavailable)? {
-                Some(bytes) => decode_compressed(key, body.format, &bytes),
-                None => self.without_its_body(key, name).await?,
-            },
+            Content::Elsewhere(name) => {
+                match self.bodies.get(name).await.map_err(|error| unavailable(&error))? {
+                    Some(bytes) => decode_compressed(key, body.format, &bytes),
+                    None => self.without_its_body(key, name).await?,
+                }
+            }
             Content::Strange(why) => unreadable(key, why.as_str()),
         })
     }

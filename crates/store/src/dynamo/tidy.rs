@@ -101,7 +101,7 @@ impl<T: Table> DynamoStore<T> {
         let note = Note { since, bodies: noted };
         self.make(note.item(key.clone(), &commit.id, 1)?, &mut Backoff::of(&commit.id)).await?;
         for (body, bytes) in note.bodies.iter().zip(&bytes) {
-            self.bodies.put(&body.name, bytes).await.map_err(unavailable)?;
+            self.bodies.put(&body.name, bytes).await.map_err(|error| unavailable(&error))?;
         }
         let expected = Expectation::Unchanged(Version(1));
         commit.steps.push(Step { key, expected, write: What::Nothing });
@@ -166,7 +166,7 @@ impl<T: Table> DynamoStore<T> {
             |body: &Noted| rows.iter().any(|row| row.key == body.row() && names_it(row, &body.name));
         let (kept, unnamed): (Vec<_>, Vec<_>) = note.bodies.into_iter().partition(is_named);
         for body in &unnamed {
-            self.bodies.delete(&body.name).await.map_err(unavailable)?;
+            self.bodies.delete(&body.name).await.map_err(|error| unavailable(&error))?;
         }
         let done = match (kept.is_empty(), unnamed.is_empty()) {
             (true, _) => Write::Delete(later, Condition::unchanged(1)),
@@ -182,7 +182,7 @@ impl<T: Table> DynamoStore<T> {
     }
 }
 
-pub(super) fn unavailable(error: BodiesUnavailable) -> StoreError {
+pub(super) fn unavailable(error: &BodiesUnavailable) -> StoreError {
     StoreError::Unavailable { why: format!("a large row's body: {error}") }
 }
 
