@@ -69,3 +69,29 @@ fn what_is_watched_is_stored_every_second() {
         assert!((300..=306).contains(&puts), "{puts}");
     });
 }
+
+#[test]
+fn a_long_log_is_closed_by_reading_each_of_its_chunks_once_whoever_closes_it() {
+    const CHUNK: usize = 4 << 20;
+    let emulator = Emulator::start();
+    emulator.carry_out(async {
+        let bytes = b"0123456789 abcdefghi 0123456789\n".repeat((64 << 20) / 32);
+        let writer = emulator.artifacts();
+        for (index, chunk) in bytes.chunks(CHUNK).enumerate() {
+            writer.append_log(&attempt(), (index * CHUNK) as u64, chunk, &[]).await.unwrap();
+        }
+        emulator.requests();
+        // Another process, which remembers nothing of it.
+        let closed = emulator.artifacts().close_log(&attempt()).await.unwrap();
+        assert_eq!(closed.bytes, bytes.len() as u64);
+        let requests = emulator.requests();
+        let chunks = requests.iter().filter(|request| request.contains("/chunk/")).count();
+        assert!(chunks == bytes.len() / CHUNK && requests.len() <= chunks + 5, "{requests:#?}");
+        assert!(unpacked(&emulator).await == bytes);
+        emulator.requests();
+        // A third one, whose last word was sent twice.
+        assert_eq!(emulator.artifacts().close_log(&attempt()).await, Ok(closed));
+        let again = emulator.requests();
+        assert!(again.len() <= 2, "{again:#?}");
+    });
+}
