@@ -223,7 +223,7 @@ impl Site {
         let mut taken = self.controller.claim(&claimant, 1).await.unwrap();
         let lease = taken.pop().expect("a run waits").lease;
         self.controller.begun(&lease, self.clock.now()).await.unwrap();
-        self.controller.progress(&lease, &[step(None)]).await.unwrap();
+        self.controller.progress(&lease, &[step(None)], None).await.unwrap();
         lease
     }
 
