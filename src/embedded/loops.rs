@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_secs(1);
 const WHOLE_TICK: Duration = Duration::from_secs(60);
 /// So long may that take.
 const LONGEST_TICK: Duration = Duration::from_secs(50);
-/// What the whole tick does here: each repository's own watch looks at its refs.
+/// What the whole tick does here: each repository's own watch looks at its refs, and what is not kept has a loop of its own.
 const PARTS: [Part; 5] = [Part::Leases, Part::Deadlines, Part::Builds, Part::Effects, Part::Events];
 /// So many events are resolved at once.
 const EVENTS_AT_ONCE: usize = 16;
@@ -35,7 +35,8 @@ pub struct Loops {
 }
 
 impl Loops {
-    /// Starts to decide events, to advance builds, to perform effects, to act on deadlines and to wake the worker.
+    /// Starts to decide events, to advance builds, to perform effects, to act on deadlines, to remove what is not kept and to
+    /// wake the worker.
     #[must_use]
     pub fn start(controller: &Controller, bell: &EmbeddedBell, worker: &WorkerHandle) -> Self {
         let end = CancellationToken::new();
@@ -43,6 +44,7 @@ impl Loops {
         loops.spawn(resolve_events(controller.clone(), bell.clone(), end.clone()));
         loops.spawn(advance_builds(controller.clone(), bell.clone(), end.clone()));
         loops.spawn(tick(controller.clone(), end.clone()));
+        loops.spawn(remove(controller.clone(), end.clone()));
         loops.spawn(wake_worker(worker.clone(), bell.clone(), end));
         loops
     }
@@ -157,6 +159,20 @@ async fn tick(controller: Controller, end: CancellationToken) {
         // What failed is in the trace already, and is tried again in a minute.
         let ticked = controller.tick_parts(&PARTS, LONGEST_TICK).await;
         tracing::debug!(?ticked, "ticked");
+    }
+}
+
+/// Removes what is not kept any more, in nobody's way: a build of a thousand runs takes a while.
+async fn remove(controller: Controller, end: CancellationToken) {
+    while !end.is_cancelled() {
+        // What failed is in the trace already, and was put off.
+        let ticked = controller.tick_parts(&[Part::Retention], TICK).await;
+        if ticked.unfinished.is_empty() {
+            tokio::select! {
+                () = tokio::time::sleep(TICK) => {}
+                () = end.cancelled() => return,
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! Deadlines: what was to be looked at by a time. Invariant: a deadline's row goes only after it was acted on; one that cannot be
-//! acted on now is put off, so that it stands in no other's way.
+//! Deadlines: what was to be looked at by a time. Invariants: a deadline's row goes only after it was acted on; one that cannot be
+//! acted on now is put off, so that it stands in no other's way; and removing what is not kept, which may take long, is a part of its
+//! own, so that no timeout and no retry waits for it.
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub(crate) enum Passed {
 const PUT_OFF: Duration = Duration::from_secs(60);
 
 impl Controller {
-    /// Acts on every deadline that has passed; answers how many.
+    /// Acts on every timeout and retry whose time has come; answers how many.
     ///
     /// # Errors
     /// The deadlines cannot be read, or the first that could not be acted on.
@@ -38,8 +39,36 @@ impl Controller {
         failures.into_iter().next().map_or(Ok(passed), |failure| Err(failure.why))
     }
 
+    /// Removes whatever is not kept any more; answers on how many deadlines it acted.
+    ///
+    /// # Errors
+    /// The deadlines cannot be read, or the first that could not be acted on.
+    pub async fn pass_retention(&self) -> Result<usize, ControllerError> {
+        let mut failures = Vec::new();
+        let passed = self.pass_retention_until(Until::done(), &mut failures).await?;
+        failures.into_iter().next().map_or(Ok(passed), |failure| Err(failure.why))
+    }
+
     pub(crate) async fn pass_deadlines_until(
         &self,
+        until: Until,
+        failures: &mut Vec<Failure>,
+    ) -> Result<usize, ControllerError> {
+        self.pass_due(keys::DEADLINES, Part::Deadlines, until, failures).await
+    }
+
+    pub(crate) async fn pass_retention_until(
+        &self,
+        until: Until,
+        failures: &mut Vec<Failure>,
+    ) -> Result<usize, ControllerError> {
+        self.pass_due(keys::RETENTION, Part::Retention, until, failures).await
+    }
+
+    async fn pass_due(
+        &self,
+        partition: &str,
+        part: Part,
         until: Until,
         failures: &mut Vec<Failure>,
     ) -> Result<usize, ControllerError> {
@@ -48,14 +77,14 @@ impl Controller {
             let now = self.clock.now();
             let page = Page {
                 until: Some(Timestamp(now.0 + 1).sortable()),
-                ..Page::of(keys::DEADLINES, DEADLINES_AT_ONCE)
+                ..Page::of(partition, DEADLINES_AT_ONCE)
             };
-            let due = self.page::<Deadline>(&page).await?;
+            let due = self.leads::<Deadline>(&page).await?;
             for row in &due {
                 if until.is_over(self) {
                     return Ok(passed);
                 }
-                let next = match self.pass_deadline(&row.value, until).await {
+                let next = match self.pass_deadline(&row.value, until, failures).await {
                     Ok(Passed::Done) => None,
                     Ok(Passed::Next(next)) => Some(next),
                     Ok(Passed::NotYet) => return Ok(passed),
@@ -66,7 +95,7 @@ impl Controller {
                     Err(why) => {
                         let what = keys::deadline(&row.value).sort;
                         tracing::warn!(deadline = what, error = %why, "a deadline could not be acted on; it is put off");
-                        failures.push(Failure { part: Part::Deadlines, what, why });
+                        failures.push(Failure { part, what, why });
                         Some(Deadline { at: now.after(PUT_OFF), of: row.value.of.clone() })
                     }
                 };
@@ -80,7 +109,12 @@ impl Controller {
     }
 
     /// Acts on one deadline: every kind there is.
-    async fn pass_deadline(&self, deadline: &Deadline, until: Until) -> Result<Passed, ControllerError> {
+    async fn pass_deadline(
+        &self,
+        deadline: &Deadline,
+        until: Until,
+        failures: &mut Vec<Failure>,
+    ) -> Result<Passed, ControllerError> {
         match &deadline.of {
             DeadlineKind::BuildTimeout { build } => {
                 match self.stop_build(build, &Stop::BuildTimedOut).await {
@@ -91,7 +125,7 @@ impl Controller {
                 }
             }
             DeadlineKind::Retry { run } => self.take_place(run, deadline).await.map(|()| Passed::Done),
-            DeadlineKind::BuildEnded { build, keep } => self.keep_build(build, *keep, until).await,
+            DeadlineKind::BuildEnded { build, keep } => self.keep_build(build, *keep, until, failures).await,
             DeadlineKind::RetireBuild { build } => self.retire_if_old(build, until).await,
             DeadlineKind::ForgetEvent { event } => self.forget_event(event).await,
             DeadlineKind::Upload { attempt, upload } => {

@@ -1,6 +1,10 @@
 //! Retention: builds that are too many or too old are retired with all that belongs to them. Invariant: readers see a build whole
 //! or not at all. Its own row goes first, in a commit that holds only if it has ended; then nobody sees the rest, which goes
-//! piece by piece; last goes what says that there is something to remove, so whatever is cut off is gone on with.
+//! piece by piece; last goes what says that there is something to remove, so whatever is cut off is gone on with. A build or an
+//! event whose row cannot be understood goes like any other when its time has come, and keeps no other from going: that it is
+//! to go is written beside it.
+
+use std::collections::BTreeSet;
 
 use branchline_core::retention::{self, Memory};
 use branchline_model::{
@@ -10,7 +14,9 @@ use branchline_model::{
 use branchline_ports::{Order, Page, Ring, StoreError};
 
 use crate::commit::{MOST_TRIES, Outcome};
+use crate::controller::typed;
 use crate::deadlines::Passed;
+use crate::tick::{Failure, Part};
 use crate::until::Until;
 use crate::{Controller, ControllerError};
 
@@ -18,10 +24,11 @@ use crate::{Controller, ControllerError};
 const RETIRED_AT_ONCE: usize = 16;
 /// So many runs of a build are removed at once.
 const RUNS_AT_ONCE: usize = 32;
+/// So many rows of a run are read in one go.
+const ROWS_AT_ONCE: usize = 1_000;
+
 /// The event of a build that is retired, where it is there still; what keeps it from being read matters last.
 type Cause = Result<Option<Versioned<Event>>, StoreError>;
-/// No run has more rows than are read at once; where it has, the next look finds the rest.
-const ROWS_OF_A_RUN: usize = 1_000;
 
 impl Controller {
     /// A build has ended: lists it among its pipeline's, retires those that are too many, and sets when its own days are over.
@@ -30,24 +37,43 @@ impl Controller {
         kept: &KeptBuild,
         keep: u32,
         until: Until,
+        failures: &mut Vec<Failure>,
     ) -> Result<Passed, ControllerError> {
         let mut plan = Plan::default();
         plan.put(kept.clone(), Expectation::Any);
         self.commit(plan).await?;
+        // Those that could not be retired now: they stay listed, so whoever ends next tries them again.
+        let mut left = BTreeSet::new();
         loop {
             let most = usize::try_from(keep).unwrap_or(usize::MAX).saturating_add(RETIRED_AT_ONCE);
+            let most = most.saturating_add(left.len());
             let newest_first = self.kept_builds(&kept.build.repository, &kept.pipeline, most).await?;
-            let surplus = retention::surplus(&newest_first, keep, self.clock.now());
+            let mut surplus = retention::surplus(&newest_first, keep, self.clock.now());
+            surplus.retain(|build| !left.contains(&build.build));
             for build in &surplus {
-                if until.is_over(self) || !self.retire(build, until).await? {
+                if until.is_over(self) {
                     return Ok(Passed::NotYet);
+                }
+                match self.retire(build, until).await {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(Passed::NotYet),
+                    Err(why) => {
+                        let what = build.build.to_string();
+                        tracing::warn!(build = what, error = %why, "a build could not be retired; it is tried again when the next has ended");
+                        failures.push(Failure { part: Part::Retention, what, why });
+                        left.insert(build.build.clone());
+                        continue;
+                    }
                 }
                 // The deadline of its days would find nothing any more, which is no harm where this is cut off.
                 self.store.discard(&[keys::deadline(&retention::retire_at(build))]).await?;
             }
             if surplus.is_empty() || newest_first.len() < most {
-                let is_it = |other: &&KeptBuild| other.build == kept.build;
-                let is_kept = newest_first.iter().any(|other| is_it(&other)) && !surplus.iter().any(is_it);
+                let is_retired = |build: &KeptBuild| {
+                    !left.contains(&build.build) && surplus.iter().any(|other| other.build == build.build)
+                };
+                let is_kept =
+                    newest_first.iter().any(|other| other.build == kept.build && !is_retired(other));
                 return Ok(if is_kept { Passed::Next(retention::retire_at(kept)) } else { Passed::Done });
             }
         }
@@ -67,11 +93,23 @@ impl Controller {
 
     /// Forgets an event that made no build, or whose builds are gone.
     pub(crate) async fn forget_event(&self, key: &EventKey) -> Result<Passed, ControllerError> {
-        if let Some(event) = self.row::<Event>(keys::event(key)).await?
-            && !retention::is_pending(&event.value)
-            && !self.has_builds(&event.value, None).await?
-        {
-            self.store.discard(&[keys::event(key)]).await?;
+        let key = keys::event(key);
+        let Some(row) = self.store.read(std::slice::from_ref(&key)).await?.pop().flatten() else {
+            return Ok(Passed::Done);
+        };
+        let version = row.version;
+        match typed::<Event>(&key, row) {
+            Ok(event)
+                if retention::is_pending(&event.value) || self.has_builds(&event.value, None).await? => {}
+            Ok(_) => self.store.discard(&[key]).await?,
+            Err(unreadable) => {
+                // It was decided, or nobody would have set this time; and no longer time is needed by anything it may have made.
+                self.complain(&unreadable);
+                let mut plan = Plan::default();
+                plan.delete(key, Expectation::Unchanged(version));
+                // Somebody who changes it now has made it readable.
+                let (Outcome::Done | Outcome::Again) = self.commit(plan).await?;
+            }
         }
         Ok(Passed::Done)
     }
@@ -116,7 +154,7 @@ impl Controller {
             }
             let mut last = runs;
             last.extend([keys::build_definition(&kept.build), keys::build_progress(&kept.build)]);
-            last.extend(self.forgotten(event?, &kept.build).await?);
+            last.extend(self.forgotten(&kept.cause, event, &kept.build).await?);
             self.store.discard(&last).await?;
             self.store.discard(&[listed]).await?;
             tracing::info!(build = %kept.build, "retired");
@@ -127,16 +165,22 @@ impl Controller {
     /// Takes a build from everybody's sight; answers its event where the build may be removed: never one that has not ended.
     async fn hide(&self, kept: &KeptBuild) -> Result<Option<Cause>, ControllerError> {
         let id = &kept.build;
+        let wanted = [keys::build(id), keys::event(&kept.cause)];
         for _ in 0..MOST_TRIES {
-            let mut rows = self.together([keys::build(id), keys::event(&kept.cause)]).await?;
-            let (build, event) = (rows.next::<Build>()?, rows.next());
+            let mut rows = self.store.read(&wanted).await?;
+            let event = self.needed(&wanted[1], rows.pop().flatten());
+            let build = rows.pop().flatten();
             // Gone already: an earlier try was cut off.
-            let Some(build) = build else { return Ok(Some(event)) };
-            if !build.value.state.has_ended() {
-                return Ok(None);
+            let Some(row) = build else { return Ok(Some(event)) };
+            let version = row.version;
+            match typed::<Build>(&wanted[0], row) {
+                Ok(build) if !build.value.state.has_ended() => return Ok(None),
+                Ok(_) => {}
+                // It has ended, or it would not be listed; and an end is final.
+                Err(unreadable) => self.complain(&unreadable),
             }
             let mut plan = Plan::default();
-            plan.delete(keys::build(id), Expectation::Unchanged(build.version));
+            plan.delete(wanted[0].clone(), Expectation::Unchanged(version));
             if let Outcome::Done = self.commit(plan).await? {
                 self.bell.ring(Ring::BuildChanged(id.clone()));
                 self.bell.ring(Ring::RepositoryChanged(id.repository.clone()));
@@ -146,37 +190,55 @@ impl Controller {
         Err(ControllerError::Contended { what: format!("the build {id}") })
     }
 
-    /// Removes a run's artifacts, and the logs of its attempts; answers the keys of the run's own rows.
+    /// Removes a run's artifacts, and the logs of its attempts; answers the keys of the run's own rows. An upload that no commit
+    /// named stays: its own deadline removes the object, which may still be written, and then the row.
     async fn remove_logs(&self, run: &RunId) -> Result<Vec<Key>, ControllerError> {
-        let rows = self.store.page(&Page::of(keys::run_parts(run), ROWS_OF_A_RUN)).await?;
-        for row in &rows {
-            if let (Row::Artifact(artifact), Some(objects)) = (&row.value, self.artifacts.objects()) {
-                objects.delete_object(&artifact.key).await.map_err(ControllerError::Object)?;
+        let mut page = Page::of(keys::run_parts(run), ROWS_AT_ONCE);
+        let mut found = Vec::new();
+        loop {
+            let rows = self.store.page(&page).await?;
+            let more = rows.len() == ROWS_AT_ONCE;
+            page.after = rows.last().map(|row| row.value.key().sort);
+            for row in rows {
+                if let (Row::Artifact(artifact), Some(objects)) = (&row.value, self.artifacts.objects()) {
+                    objects.delete_object(&artifact.key).await.map_err(ControllerError::Object)?;
+                }
+                let key = row.value.key();
+                if let Some(number) = number(&key, keys::ATTEMPT_PREFIX) {
+                    self.artifacts.delete_log(&AttemptId { run: run.clone(), number }).await?;
+                }
+                if !key.sort.starts_with(keys::UPLOAD_PREFIX) {
+                    found.push(key);
+                }
+            }
+            if !more {
+                return Ok(found);
             }
         }
-        let rows: Vec<Key> = rows.iter().map(|row| row.value.key()).collect();
-        for number in rows.iter().filter_map(|key| number(key, keys::ATTEMPT_PREFIX)) {
-            self.artifacts.delete_log(&AttemptId { run: run.clone(), number }).await?;
-        }
-        Ok(rows)
     }
 
     /// The event's own row, where it goes with the last of its builds; one that must be remembered gets its deadline.
     async fn forgotten(
         &self,
-        event: Option<Versioned<Event>>,
+        key: &EventKey,
+        event: Cause,
         retired: &BuildId,
     ) -> Result<Option<Key>, ControllerError> {
-        let Some(Versioned { value: event, .. }) = event else { return Ok(None) };
-        // Looked for after this one was hidden: of those that go at once, the last sees none.
-        if self.has_builds(&event, Some(retired)).await? {
-            return Ok(None);
-        }
-        match retention::memory(&event, self.clock.now()) {
-            Memory::Forget => Ok(Some(keys::event(&event.key))),
+        let now = self.clock.now();
+        let memory = match event {
+            // Looked for after this one was hidden: of those that go at once, the last sees none.
+            Ok(Some(event)) if !self.has_builds(&event.value, Some(retired)).await? => {
+                retention::memory(&event.value, now)
+            }
+            Ok(_) => return Ok(None),
+            Err(StoreError::Unreadable { .. }) => retention::memory_of_unreadable(now),
+            Err(error) => return Err(error.into()),
+        };
+        match memory {
+            Memory::Forget => Ok(Some(keys::event(key))),
             Memory::Until(at) => {
                 let mut plan = Plan::default();
-                plan.put(retention::forget_at(&event.key, at), Expectation::Any);
+                plan.put(retention::forget_at(key, at), Expectation::Any);
                 self.commit(plan).await?;
                 Ok(None)
             }
@@ -187,7 +249,8 @@ impl Controller {
     async fn has_builds(&self, event: &Event, gone: Option<&BuildId>) -> Result<bool, ControllerError> {
         let EventStatus::Decided { builds, .. } = &event.status else { return Ok(false) };
         let keys: Vec<Key> = builds.iter().filter(|build| Some(*build) != gone).map(keys::build).collect();
-        Ok(self.rows::<Build>(&keys).await?.iter().any(Option::is_some))
+        // One that cannot be read is there all the same, and can be made anew only from its event.
+        Ok(self.store.read(&keys).await?.iter().any(Option::is_some))
     }
 }
 

@@ -25,7 +25,7 @@ const REPOSITORIES_AT_ONCE: usize = 8;
 pub enum Part {
     /// The leases of workers that may be silent.
     Leases,
-    /// Whatever was to be looked at by a time: timeouts, retries, retention.
+    /// Timeouts and retries whose time has come.
     Deadlines,
     /// Runs that have ended are folded into their builds.
     Builds,
@@ -37,11 +37,14 @@ pub enum Part {
     Refs,
     /// Events that wait for their decision.
     Events,
+    /// Whatever is not kept any more is removed.
+    Retention,
 }
 
 impl Part {
-    /// All of them, in the order in which they are done: what people wait for, and is quick, first; new work last.
-    pub const ALL: [Self; 7] = [
+    /// All of them, in the order in which they are done: what people wait for, and is quick, first; new work after it, and
+    /// last what nobody waits for.
+    pub const ALL: [Self; 8] = [
         Self::Leases,
         Self::Deadlines,
         Self::Builds,
@@ -49,6 +52,7 @@ impl Part {
         Self::Leftovers,
         Self::Refs,
         Self::Events,
+        Self::Retention,
     ];
 }
 
@@ -66,7 +70,7 @@ pub struct Failure {
 /// What one tick did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ticked {
-    /// Deadlines that had passed.
+    /// Timeouts and retries whose time had come.
     pub deadlines: usize,
     /// Builds advanced.
     pub builds: usize,
@@ -80,6 +84,8 @@ pub struct Ticked {
     pub moves: usize,
     /// Events decided or looked at.
     pub events: usize,
+    /// Deadlines at which something was to be removed.
+    pub removals: usize,
     /// What could not be done.
     pub failures: Vec<Failure>,
     /// The parts whose time was over before they were done.
@@ -129,6 +135,7 @@ impl Controller {
             Part::Leftovers => ticked.leftovers += self.tidy_until(until).await?,
             Part::Refs => ticked.moves += self.look_until(until, failures).await?,
             Part::Events => ticked.events += self.resolve_until(until, failures).await?,
+            Part::Retention => ticked.removals += self.pass_retention_until(until, failures).await?,
         }
         Ok(())
     }

@@ -64,6 +64,13 @@ pub fn memory(event: &Event, now: Timestamp) -> Memory {
     }
 }
 
+/// What becomes of an event of which nobody can read when it was accepted, nor what else it made: it is remembered for as long as
+/// any other that is accepted now.
+#[must_use]
+pub fn memory_of_unreadable(now: Timestamp) -> Memory {
+    Memory::Until(now.after(EVENTS_REMEMBERED))
+}
+
 /// Sets the deadline at which an event is forgotten that made no build.
 pub(crate) fn forget_later(plan: &mut Plan, event: &Event) {
     let of = DeadlineKind::ForgetEvent { event: event.key.clone() };

@@ -61,10 +61,10 @@ async fn what_nobody_named_is_removed_after_its_time_and_is_never_named() {
     let objects = house.objects();
     assert_eq!(objects.list_objects("", None, 10).await.unwrap().len(), 1);
     house.step(59 * 60);
-    house.controller.pass_deadlines().await.unwrap();
+    house.controller.pass_retention().await.unwrap();
     assert_eq!(objects.list_objects("", None, 10).await.unwrap().len(), 1, "its time is not out");
     house.step(2 * 60);
-    house.controller.pass_deadlines().await.unwrap();
+    house.controller.pass_retention().await.unwrap();
     assert_eq!(objects.list_objects("", None, 10).await.unwrap(), []);
     for (id, name) in [(id, "one"), (never_sent, "two")] {
         let late = house.controller.name_artifact(lease, &id, &key(name)).await;

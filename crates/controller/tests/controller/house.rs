@@ -12,14 +12,16 @@ use branchline_checkout::{Cache, GitCheckout, Network, Sources};
 use branchline_controller::{BuildView, Controller, Ports, StartError, StartRequest, Started, Ticked};
 use branchline_model::{
     Actor, AttemptEnd, AttemptId, AttemptReport, Build, BuildId, PipelineName, PoolName, RepositoryId,
-    RepositoryName, Stop, Timestamp, WorkerId,
+    RepositoryName, RunId, Stop, Timestamp, WorkerId, keys,
 };
 use branchline_ports::{
-    Assignment, Bell, Claimant, Clock, LaunchError, Launcher, ProtocolError, Ring, Store, WorkerProtocol,
+    Artifacts, Assignment, Bell, Claimant, Clock, LaunchError, Launcher, ProtocolError, Ring, Store,
+    WorkerProtocol,
 };
 use branchline_store::MemoryStore;
 use branchline_testkit::{PoisonedStore, SteppedClock};
 
+use crate::logs::Logs;
 use crate::store::Watched;
 
 /// Nobody hears it.
@@ -87,6 +89,7 @@ pub struct House {
     pub orders: Arc<Orders>,
     pub store: Arc<PoisonedStore>,
     pub watched: Arc<Watched>,
+    pub logs: Arc<Logs>,
     pub repository: RepositoryId,
     folder: tempfile::TempDir,
 }
@@ -120,15 +123,17 @@ impl House {
         commit(&path, "First");
         let clock = Arc::new(SteppedClock::at(Timestamp(1_800_000_000_000)));
         let orders = Arc::new(Orders::default());
-        let controller = controller(folder.path(), &watched, &orders, Arc::clone(&clock) as Arc<dyn Clock>);
+        let logs = Arc::new(Logs::open(folder.path().join("logs")));
+        let controller =
+            controller(folder.path(), &watched, &logs, &orders, Arc::clone(&clock) as Arc<dyn Clock>);
         let text = path.to_str().unwrap();
         let repository = controller.add_repository(&RepositoryName::new(text), text).await.unwrap();
-        Self { controller, clock, orders, store, watched, repository, folder }
+        Self { controller, clock, orders, store, watched, logs, repository, folder }
     }
 
     /// Another controller on the same rows, with a clock of its own.
     pub fn with_clock(&self, clock: Arc<dyn Clock>) -> Controller {
-        controller(self.folder.path(), &self.watched, &self.orders, clock)
+        controller(self.folder.path(), &self.watched, &self.logs, &self.orders, clock)
     }
 
     pub fn path(&self) -> std::path::PathBuf {
@@ -137,6 +142,18 @@ impl House {
 
     pub fn commit(&self, message: &str) -> String {
         commit(&self.path(), message)
+    }
+
+    /// Where the log of this attempt lies once it is closed.
+    pub fn closed_log(&self, attempt: &AttemptId) -> std::path::PathBuf {
+        let AttemptId { run, number } = attempt;
+        let build = self.folder.path().join(format!("logs/logs/{}/{}", self.repository, run.build.number));
+        build.join(format!("{}.{number}.log", run.index))
+    }
+
+    /// Takes a build's run away, as retention does at the end.
+    pub async fn forget_run(&self, run: &RunId) {
+        self.store.discard(&[keys::run(run)]).await.unwrap();
     }
 
     /// What the controller's objects are kept in.
@@ -226,6 +243,7 @@ impl House {
 fn controller(
     folder: &Path,
     store: &Arc<Watched>,
+    logs: &Arc<Logs>,
     orders: &Arc<Orders>,
     clock: Arc<dyn Clock>,
 ) -> Controller {
@@ -233,7 +251,7 @@ fn controller(
     let cache = Cache::open(folder.join("git"), network.clone()).unwrap();
     Controller::new(Ports {
         store: Arc::clone(store) as Arc<dyn Store>,
-        artifacts: Arc::new(FolderArtifacts::open(folder.join("logs")).unwrap()),
+        artifacts: Arc::clone(logs) as Arc<dyn Artifacts>,
         checkout: Arc::new(GitCheckout::new(cache, network, Sources::default())),
         launcher: Arc::clone(orders) as Arc<dyn Launcher>,
         bell: Arc::new(DeafBell),

@@ -9,6 +9,7 @@ mod carried_out;
 mod effects;
 mod house;
 mod leases;
+mod logs;
 mod poisoned;
 mod queueing;
 mod retention;

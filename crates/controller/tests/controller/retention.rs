@@ -1,13 +1,16 @@
 //! Retention: what is too much or too old goes whole, nothing else does, and whatever is cut off is gone on with.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use branchline_model::{AttemptEnd, AttemptId, EventKey, PipelineName, RunId, keys};
-use branchline_ports::{Page, Store};
+use branchline_controller::{NewArtifact, Part};
+use branchline_model::{AttemptEnd, AttemptId, Digest, EventKey, PipelineName, RunId, keys};
+use branchline_ports::{Clock, Objects, Page, Store};
 
 use crate::house::House;
+use crate::ticks::Busy;
 
 const DAY: u64 = 86_400;
 
@@ -55,7 +58,7 @@ async fn left_of(house: &House, build: u64) -> Vec<String> {
     for partition in [keys::build_parts(&id), keys::run_parts(&run)] {
         left.extend(house.store.page(&Page::of(partition, 100)).await.unwrap());
     }
-    let named: Vec<_> = [keys::DEADLINES, keys::ENDED_RUNS, keys::PENDING_EFFECTS]
+    let named: Vec<_> = [keys::DEADLINES, keys::RETENTION, keys::ENDED_RUNS, keys::PENDING_EFFECTS]
         .map(str::to_owned)
         .into_iter()
         .chain([
@@ -92,6 +95,111 @@ async fn only_so_many_builds_of_a_pipeline_are_kept_and_nothing_is_left_of_the_o
     }
     let log = house.controller.read_log(&attempt(&house, 5), 0, 100).await.unwrap();
     assert_eq!(log.bytes, b"hello\n");
+}
+
+#[tokio::test]
+async fn a_build_or_an_event_that_cannot_be_read_goes_in_its_time_and_keeps_no_other_from_going() {
+    let house = house("{builds: 2}").await;
+    end_all(&house).await;
+    push(&house, 1).await;
+    let event = EventKey::new(format!("{}/refs/heads/main/2", house.repository));
+    house.store.poison(keys::build(&house.id(1)));
+    house.store.poison(keys::event(&event));
+    push(&house, 3).await;
+    assert_eq!(numbers(&house).await, [4, 5]);
+    for gone in 1..=3 {
+        assert_eq!(left_of(&house, gone).await, [""; 0], "build {gone}");
+    }
+    let is_there = || async { house.store.read(&[keys::event(&event)]).await.unwrap()[0].is_some() };
+    assert!(is_there().await, "nobody can say what else it has made");
+    house.step(91 * DAY);
+    house.rest().await;
+    assert!(!is_there().await);
+}
+
+#[tokio::test]
+async fn an_event_stays_while_a_build_of_it_is_there_that_cannot_be_read() {
+    let (few, many) = (pipeline("{builds: 1}"), pipeline("{builds: 2}"));
+    let house = House::with(&[("few", &few), ("many", &many)]).await;
+    house.look().await;
+    end_all(&house).await;
+    let event = EventKey::new(format!("{}/refs/heads/main/1", house.repository));
+    house.store.poison(keys::build(&house.id(2)));
+    push(&house, 1).await;
+    assert!(house.controller.event(&event).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_build_that_cannot_be_removed_keeps_no_other_from_going_and_goes_when_it_can() {
+    let house = house("{builds: 1}").await;
+    end_all(&house).await;
+    let log = house.closed_log(&attempt(&house, 1));
+    std::fs::remove_file(&log).unwrap();
+    std::fs::create_dir(&log).unwrap();
+    for number in 2..=4 {
+        house.commit(&format!("Push {number}"));
+        house.look().await;
+        let assignment = house.claim(1).await.remove(0);
+        house.carry_out(&assignment, AttemptEnd::Passed).await.unwrap();
+        house.tick().await;
+        let ticked = house.tick().await;
+        assert_eq!(ticked.failures, [], "it is not tried again and again");
+    }
+    assert_eq!(numbers(&house).await, [4]);
+    for gone in 2..=3 {
+        assert_eq!(left_of(&house, gone).await, [""; 0], "build {gone}");
+    }
+    let listed = Page::of(keys::kept_builds(&house.repository, &PipelineName::new("ci")), 10);
+    assert_eq!(house.store.page(&listed).await.unwrap().len(), 2, "that it is to go is not forgotten");
+    std::fs::remove_dir(&log).unwrap();
+    push(&house, 1).await;
+    assert_eq!(left_of(&house, 1).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_timeout_does_not_wait_until_many_builds_are_removed() {
+    let text = "{on: push, timeout: 1h, retention: {builds: 1}, jobs: {a: {process: true, steps: ['true']}}}";
+    let house = House::with(&[("ci", text)]).await;
+    let decide = || house.controller.tick_parts(&[Part::Refs, Part::Events], Duration::from_secs(60));
+    for number in 1..=20 {
+        house.commit(&format!("Push {number}"));
+        assert_eq!(decide().await.failures, []);
+        let assignment = house.claim(1).await.remove(0);
+        house.carry_out(&assignment, AttemptEnd::Passed).await.unwrap();
+        house.controller.advance().await.unwrap();
+    }
+    house.commit("It is claimed by nobody");
+    assert_eq!(decide().await.failures, []);
+    assert_eq!((house.builds().await.len(), house.status(21).await), (21, "running"));
+    // Each look at this clock takes a second, and a tick has twenty.
+    let controller =
+        house.with_clock(Arc::new(Busy::from(house.clock.now().after(Duration::from_secs(3_601)))));
+    let ticked = controller.tick(Duration::from_secs(20)).await;
+    assert!(ticked.unfinished.contains(&Part::Retention), "{ticked:?}");
+    assert_eq!(house.status(21).await, "timed_out");
+}
+
+#[tokio::test]
+async fn an_upload_of_a_build_that_is_retired_meanwhile_is_removed_by_its_own_deadline() {
+    let house = house("{builds: 1}").await;
+    let assignment = house.claim(1).await.remove(0);
+    let new = NewArtifact {
+        name: "one".parse().unwrap(),
+        bytes: 5,
+        sha256: Digest::of(b"bytes"),
+        parts: Vec::new(),
+    };
+    let begun = house.controller.begin_upload(&assignment.lease, new).await.unwrap();
+    let mut bytes = Some(b"bytes".to_vec());
+    house.controller.put_upload(&assignment.lease, &begun.id, &mut bytes).await.unwrap();
+    house.carry_out(&assignment, AttemptEnd::Passed).await.unwrap();
+    house.rest().await;
+    push(&house, 1).await;
+    assert_eq!(numbers(&house).await, [2]);
+    house.step(2 * 60 * 60);
+    house.rest().await;
+    assert_eq!(house.objects().list_objects("", None, 10).await.unwrap(), []);
+    assert_eq!(left_of(&house, 1).await, [""; 0]);
 }
 
 #[tokio::test]
@@ -227,7 +335,7 @@ async fn a_retirement_that_is_cut_off_anywhere_shows_no_half_build_and_is_gone_o
         house.carry_out(&assignment, AttemptEnd::Passed).await.unwrap();
         house.controller.advance().await.unwrap();
         house.watched.refuse_after(cut);
-        let was_cut = house.controller.pass_deadlines().await.is_err();
+        let was_cut = house.controller.pass_retention().await.is_err();
         match house.controller.build(&house.id(1)).await.unwrap() {
             Some(view) => assert_eq!((view.runs.len(), view.definition.jobs.len()), (1, 1)),
             None => assert_eq!(numbers(&house).await, [2]),

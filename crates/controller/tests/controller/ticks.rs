@@ -83,7 +83,7 @@ async fn a_tick_with_nothing_to_do_reads_a_handful_of_rows_and_writes_none() {
     assert!(house.tick().await.is_at_rest());
     assert_eq!(house.watched.commits.load(Ordering::SeqCst), commits);
     let reads = house.watched.reads.load(Ordering::SeqCst) - reads;
-    assert!(reads <= 10, "{reads} reads, of which three are the repository's own");
+    assert!(reads <= 11, "{reads} reads, of which three are the repository's own");
 }
 
 #[tokio::test]
@@ -126,7 +126,13 @@ async fn of_ten_ticks_that_find_a_repository_away_at_once_one_counts_it() {
 }
 
 /// Each look at it takes a second.
-struct Busy(AtomicI64);
+pub struct Busy(AtomicI64);
+
+impl From<Timestamp> for Busy {
+    fn from(begins: Timestamp) -> Self {
+        Self(begins.0.into())
+    }
+}
 
 impl Clock for Busy {
     fn now(&self) -> Timestamp {
@@ -148,7 +154,8 @@ async fn a_tick_ends_when_its_time_is_over_and_the_next_goes_on() {
     }
     assert_eq!(house.builds().await.len(), 40);
     // Forty builds have run out of time; each takes a few seconds of this clock, and a tick has twenty.
-    let controller = house.with_clock(Arc::new(Busy((house.clock.now().0 + 3_601_000).into())));
+    let controller =
+        house.with_clock(Arc::new(Busy::from(house.clock.now().after(Duration::from_secs(3_601)))));
     let mut left = vec![40];
     while left.last() != Some(&0) {
         let ticked = controller.tick(Duration::from_secs(20)).await;

@@ -135,7 +135,7 @@ async fn built(fixture: &Fixture, partitions: &mut BTreeSet<String>) -> (Bill, B
     build.push(("the empty queue is tidied", tidied.1));
 
     // Its pipeline keeps one build: each that ends retires the one before it.
-    let kept = fixture.using(controller.pass_deadlines()).await;
+    let kept = fixture.using(controller.pass_retention()).await;
     kept.0.unwrap();
     partitions.extend(fixture.partitions());
     build.push(("retention removes the one before", kept.1));

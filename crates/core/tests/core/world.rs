@@ -462,6 +462,7 @@ impl World {
         let partitions = [
             keys::ENDED_RUNS,
             keys::DEADLINES,
+            keys::RETENTION,
             keys::LEASE_ENDS,
             keys::PENDING_EFFECTS,
             keys::PENDING_EVENTS,

@@ -12,8 +12,10 @@ pub const REPOSITORIES: &str = "repositories";
 pub const PENDING_EVENTS: &str = "pending-events";
 /// The partition of runs that ended and were not yet folded into their builds.
 pub const ENDED_RUNS: &str = "ended-runs";
-/// The partition of deadlines, the earliest first.
+/// The partition of deadlines that somebody waits for, the earliest first.
 pub const DEADLINES: &str = "deadlines";
+/// The partition of deadlines at which something is removed, the earliest first: what takes long stands in nobody's way there.
+pub const RETENTION: &str = "retention";
 /// The partition of the ends of leases, the earliest first.
 pub const LEASE_ENDS: &str = "lease-ends";
 /// The partition of effects that are not known to have been done, by their own keys.
@@ -151,10 +153,13 @@ pub fn log_watch(id: &AttemptId) -> Key {
     Key::new(format!("run/{}", id.run), format!("watch/{:06}", id.number))
 }
 
+/// What the sort keys of a run's uploads begin with.
+pub const UPLOAD_PREFIX: &str = "upload/";
+
 /// An upload that is on its way.
 #[must_use]
 pub fn upload(attempt: &AttemptId, id: &str) -> Key {
-    Key::new(run_parts(&attempt.run), format!("upload/{:06}/{id}", attempt.number))
+    Key::new(run_parts(&attempt.run), format!("{UPLOAD_PREFIX}{:06}/{id}", attempt.number))
 }
 
 /// What the sort keys of a run's artifacts begin with.
@@ -241,15 +246,15 @@ pub fn demand(pool: &PoolName, wants: &Wants) -> Key {
 /// A deadline.
 #[must_use]
 pub fn deadline(deadline: &Deadline) -> Key {
-    let what = match &deadline.of {
-        DeadlineKind::BuildTimeout { build } => format!("build-timeout/{build}"),
-        DeadlineKind::BuildEnded { build, .. } => format!("build-ended/{}", build.build),
-        DeadlineKind::RetireBuild { build } => format!("retire-build/{}", build.build),
-        DeadlineKind::ForgetEvent { event } => format!("forget-event/{event}"),
-        DeadlineKind::Retry { run } => format!("retry/{run}"),
-        DeadlineKind::Upload { attempt, upload } => format!("upload/{attempt}/{upload}"),
+    let (partition, what) = match &deadline.of {
+        DeadlineKind::BuildTimeout { build } => (DEADLINES, format!("build-timeout/{build}")),
+        DeadlineKind::Retry { run } => (DEADLINES, format!("retry/{run}")),
+        DeadlineKind::BuildEnded { build, .. } => (RETENTION, format!("build-ended/{}", build.build)),
+        DeadlineKind::RetireBuild { build } => (RETENTION, format!("retire-build/{}", build.build)),
+        DeadlineKind::ForgetEvent { event } => (RETENTION, format!("forget-event/{event}")),
+        DeadlineKind::Upload { attempt, upload } => (RETENTION, format!("upload/{attempt}/{upload}")),
     };
-    Key::new(DEADLINES, format!("{}/{what}", deadline.at.sortable()))
+    Key::new(partition, format!("{}/{what}", deadline.at.sortable()))
 }
 
 /// An effect that is to be done.
