@@ -4,7 +4,8 @@
 
 use branchline_core::effect::{self, Taken, Tried};
 use branchline_model::{
-    DeadEffect, DueEffect, Effect, EffectKey, Expectation, PendingEffect, Run, Timestamp, Versioned, keys,
+    AttemptId, DeadEffect, DueEffect, Effect, EffectKey, Expectation, Key, PendingEffect, Row, Run,
+    Timestamp, Versioned, keys,
 };
 use branchline_ports::{LaunchError, Page, Ring, StoreError};
 use futures_util::future::join_all;
@@ -19,6 +20,14 @@ use crate::{Controller, ControllerError};
 const EFFECTS_AT_ONCE: usize = 32;
 /// So many are shown to people.
 const MOST_SHOWN: usize = 1_000;
+
+/// What is known of the run that an effect is about.
+enum Known {
+    There(Run),
+    /// It was retired.
+    Gone,
+    Unreadable,
+}
 
 /// What became of a person's word about an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +64,7 @@ impl Controller {
                 ..Page::of(keys::DUE_EFFECTS, EFFECTS_AT_ONCE)
             };
             let due: Vec<DueEffect> =
-                self.page::<DueEffect>(&page).await?.into_iter().map(|row| row.value).collect();
+                self.leads::<DueEffect>(&page).await?.into_iter().map(|row| row.value).collect();
             if due.is_empty() {
                 break;
             }
@@ -96,10 +105,11 @@ impl Controller {
         if taken.is_empty() {
             return Ok(0);
         }
-        let runs: Vec<_> = taken.iter().map(|taken| keys::run(taken.pending.effect.run())).collect();
-        let runs = self.rows::<Run>(&runs).await?;
+        let keys: Vec<_> = taken.iter().map(|taken| keys::run(taken.pending.effect.run())).collect();
+        let rows = self.store.read(&keys).await?;
+        let runs = keys.iter().zip(rows).map(|(key, row)| self.known(key, row));
         let tries = taken.into_iter().zip(runs).map(|(taken, run)| async move {
-            let tried = self.try_one(&taken, run.as_ref()).await;
+            let tried = self.try_one(&taken, &run).await;
             if let Tried::Failed { why } | Tried::Unknown { why } = &tried {
                 tracing::warn!(effect = %taken.pending.effect.key(), failures = taken.pending.failures + 1, why, "an effect failed");
             }
@@ -117,9 +127,26 @@ impl Controller {
         Err(ControllerError::Contended { what: "the effects that were tried".to_owned() })
     }
 
-    async fn try_one(&self, taken: &Taken, run: Option<&Versioned<Run>>) -> Tried {
+    fn known(&self, key: &Key, row: Option<Versioned<Row>>) -> Known {
+        match row.map(|row| typed::<Run>(key, row)) {
+            None => Known::Gone,
+            Some(Ok(run)) => Known::There(run.value),
+            Some(Err(unreadable)) => {
+                self.complain(&unreadable);
+                Known::Unreadable
+            }
+        }
+    }
+
+    async fn try_one(&self, taken: &Taken, run: &Known) -> Tried {
         let effect = &taken.pending.effect;
-        if effect::is_moot(effect, run.map(|run| &run.value)) {
+        let is_moot = match run {
+            Known::There(run) => effect::is_moot(effect, Some(run)),
+            Known::Gone => effect::is_moot(effect, None),
+            // It was planned when the run could be read, and does no harm to what has ended since.
+            Known::Unreadable => false,
+        };
+        if is_moot {
             return Tried::Done;
         }
         match effect {
@@ -136,14 +163,26 @@ impl Controller {
                 }
             }
             // Closing it twice is closing it once: there is nothing to look for.
-            Effect::CloseLog { attempt } => match self.artifacts.close_log(attempt).await {
-                Ok(_) => {
+            Effect::CloseLog { attempt } => match self.close_or_remove(attempt, run).await {
+                Ok(()) => {
                     self.bell.ring(Ring::LogGrew(attempt.clone()));
                     Tried::Done
                 }
                 Err(error) => Tried::Failed { why: error.to_string() },
             },
         }
+    }
+
+    /// Closes the log of an attempt that is over. Where its run was retired, be it meanwhile, nothing is left of the log: closing
+    /// it would have made it anew.
+    async fn close_or_remove(&self, attempt: &AttemptId, run: &Known) -> Result<(), ControllerError> {
+        if !matches!(run, Known::Gone) {
+            self.artifacts.close_log(attempt).await?;
+            if self.store.read(&[keys::run(&attempt.run)]).await?.iter().any(Option::is_some) {
+                return Ok(());
+            }
+        }
+        Ok(self.artifacts.delete_log(attempt).await?)
     }
 
     /// The effects that are not known to have been done, at most 1,000 of each kind.

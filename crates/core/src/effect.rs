@@ -187,13 +187,14 @@ pub fn drop_letter(dead: &Versioned<DeadEffect>) -> Plan {
 }
 
 /// Whether there is nothing left to do: an attempt that does not hold its run any more need not be stopped. (Whoever still carries
-/// it out is told so when they say anything about it.)
+/// it out is told so when they say anything about it.) `run` is `None` where it was retired; of one that cannot be read nobody can say
+/// this, and what was planned for it is done.
 #[must_use]
 pub fn is_moot(effect: &Effect, run: Option<&Run>) -> bool {
     match effect {
         Effect::Stop { attempt, .. } => run.is_none_or(|run| run.state.attempt() != Some(attempt.number)),
-        // The log of what was retired is gone.
-        Effect::CloseLog { .. } => run.is_none(),
+        // Where the run was retired, there must be no log any more.
+        Effect::CloseLog { .. } => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use branchline_controller::Letter;
 use branchline_core::effect::MOST_FAILURES;
-use branchline_model::{Actor, AttemptEnd, DeadEffect, EffectKey};
+use branchline_model::{Actor, AttemptEnd, DeadEffect, EffectKey, keys};
 use branchline_ports::{Assignment, Clock};
 
 use crate::house::{House, Way};
@@ -124,6 +124,18 @@ async fn an_order_to_an_attempt_that_has_ended_is_settled_without_being_given() 
     house.rest().await;
     assert_eq!((told(&house), house.status(1).await), (0, "cancelled"));
     assert_eq!(house.controller.effects().await.unwrap().pending, []);
+}
+
+#[tokio::test]
+async fn an_order_whose_run_cannot_be_read_is_not_taken_for_settled() {
+    let (house, assignment) = stopping(Way::Away).await;
+    house.store.poison(keys::run(&assignment.lease.attempt.run));
+    house.rest().await;
+    assert_eq!(house.controller.effects().await.unwrap().pending.len(), 1, "it failed, and is shown");
+    house.orders_go(Way::Open);
+    house.step(2);
+    house.rest().await;
+    assert_eq!((told(&house), house.controller.effects().await.unwrap().pending.len()), (1, 0));
 }
 
 #[tokio::test]
