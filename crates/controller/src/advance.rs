@@ -9,6 +9,7 @@ use branchline_model::{
 use branchline_ports::{Page, Ring};
 
 use crate::commit::{MOST_TRIES, Outcome};
+use crate::controller::missing;
 use crate::tick::{Failure, Part};
 use crate::until::Until;
 use crate::{Controller, ControllerError};
@@ -16,6 +17,16 @@ use crate::{Controller, ControllerError};
 /// So many ends are folded in with one commit: with the build's own rows and a few jobs that go on, they fit into
 /// one transaction of a hundred rows, where a store has such a bound.
 const ENDS_AT_ONCE: usize = 80;
+
+/// What became of some ends that were to be folded in.
+enum Folding {
+    /// They are.
+    Done,
+    /// They are; and what could not be read of the runs that follow makes ends of its own.
+    MadeEnds,
+    /// Somebody else was at the build meanwhile.
+    Again,
+}
 
 impl Controller {
     /// Advances every build that has ended runs; answers how many builds.
@@ -37,7 +48,7 @@ impl Controller {
         let mut after = None;
         loop {
             let page = Page { after, ..Page::of(keys::ENDED_RUNS, ENDS_AT_ONCE) };
-            let ended = self.page::<EndedRun>(&page).await?;
+            let ended = self.leads::<EndedRun>(&page).await?;
             let more = ended.len() == ENDS_AT_ONCE;
             after = ended.last().map(|row| keys::ended_run(&row.value.run).sort);
             for ended in ended.chunk_by(|one, other| one.value.run.build == other.value.run.build) {
@@ -70,8 +81,8 @@ impl Controller {
     /// Folds in the ends that were read; and all there are, where somebody else was at the build since.
     async fn advance_with(&self, id: &BuildId, ended: &[Versioned<EndedRun>]) -> Result<(), ControllerError> {
         match self.fold_in(id, ended).await? {
-            Outcome::Done => Ok(()),
-            Outcome::Again => self.advance_build(id).await,
+            Folding::Done => Ok(()),
+            Folding::MadeEnds | Folding::Again => self.advance_build(id).await,
         }
     }
 
@@ -80,42 +91,50 @@ impl Controller {
         let mut tries = 0;
         loop {
             let page = Page { prefix: keys::ended_prefix(id), ..Page::of(keys::ENDED_RUNS, ENDS_AT_ONCE) };
-            let ended = self.page::<EndedRun>(&page).await?;
+            let ended = self.leads::<EndedRun>(&page).await?;
             if ended.is_empty() {
                 return Ok(());
             }
             match self.fold_in(id, &ended).await? {
-                Outcome::Done if ended.len() < ENDS_AT_ONCE => return Ok(()),
-                Outcome::Done => tries = 0,
-                Outcome::Again if tries == MOST_TRIES => {
+                Folding::Done if ended.len() < ENDS_AT_ONCE => return Ok(()),
+                Folding::Done | Folding::MadeEnds => tries = 0,
+                Folding::Again if tries == MOST_TRIES => {
                     return Err(ControllerError::Contended { what: format!("the build {id}") });
                 }
-                Outcome::Again => tries += 1,
+                Folding::Again => tries += 1,
             }
         }
     }
 
-    async fn fold_in(&self, id: &BuildId, ended: &[Versioned<EndedRun>]) -> Result<Outcome, ControllerError> {
+    async fn fold_in(&self, id: &BuildId, ended: &[Versioned<EndedRun>]) -> Result<Folding, ControllerError> {
         let wanted = [keys::build(id), keys::build_progress(id), keys::build_definition(id)];
         let mut rows = self.together(wanted).await?;
         let (build, progress, definition) =
             (rows.next::<Build>()?, rows.next::<BuildProgress>()?, rows.next::<BuildDefinition>()?);
-        let (Some(build), Some(progress), Some(definition)) = (build, progress, definition) else {
-            // The build is gone: nothing is left to advance.
+        let Some(build) = build else {
+            // It is gone: nothing is left to advance.
             let mut plan = Plan::default();
             for row in ended {
                 plan.delete(keys::ended_run(&row.value.run), Expectation::Any);
             }
-            return Ok(self.commit(plan).await?);
+            return Ok(match self.commit(plan).await? {
+                Outcome::Done => Folding::Done,
+                Outcome::Again => Folding::Again,
+            });
         };
+        let progress = progress.ok_or_else(|| missing(keys::build_progress(id)))?;
+        let definition = definition.ok_or_else(|| missing(keys::build_definition(id)))?;
         let snapshot = Snapshot { build: &build, progress: &progress, definition: &definition.value, ended };
         let folded = advance::fold(&snapshot);
         let wanted: Vec<_> = folded.runs().iter().map(keys::run).collect();
         let runs: Vec<_> = self.rows::<Run>(&wanted).await?.into_iter().flatten().collect();
-        let outcome = self.commit(advance::plan(&snapshot, folded, &runs, self.clock.now())?).await?;
-        if let Outcome::Done = outcome {
-            self.bell.ring(Ring::BuildChanged(id.clone()));
+        let is_whole = runs.len() == wanted.len();
+        match self.commit(advance::plan(&snapshot, folded, &runs, self.clock.now())?).await? {
+            Outcome::Done => {
+                self.bell.ring(Ring::BuildChanged(id.clone()));
+                Ok(if is_whole { Folding::Done } else { Folding::MadeEnds })
+            }
+            Outcome::Again => Ok(Folding::Again),
         }
-        Ok(outcome)
     }
 }

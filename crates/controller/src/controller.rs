@@ -205,6 +205,11 @@ pub(crate) struct Listed<T> {
     pub(crate) unreadable: Vec<UnreadableRow>,
 }
 
+/// A row that another one promises is not there: whoever needs it cannot go on, as if it could not be understood.
+pub(crate) fn missing(key: Key) -> StoreError {
+    StoreError::Unreadable { key, why: "it is missing".to_owned() }
+}
+
 /// The row as the kind that its key promises.
 pub(crate) fn typed<T: TryFrom<Row, Error = Row>>(
     key: &Key,

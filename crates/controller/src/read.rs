@@ -10,7 +10,7 @@ use branchline_model::{
 use branchline_ports::{ArtifactError, LineStart, LogPart, Order, Page, Place, StoreError};
 
 use crate::Controller;
-use crate::controller::Listed;
+use crate::controller::{Listed, missing};
 
 /// A repository, and what is wrong with reaching it.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,7 +136,6 @@ impl Controller {
     pub async fn build(&self, id: &BuildId) -> Result<Option<BuildView>, StoreError> {
         let Some(build) = self.row::<Build>(keys::build(id)).await? else { return Ok(None) };
         let definition_key = keys::build_definition(id);
-        let missing = |key| StoreError::Unreadable { key, why: "it is missing".to_owned() };
         let definition = self.row::<BuildDefinition>(definition_key.clone()).await;
         let definition = definition.and_then(|row| row.ok_or_else(|| missing(definition_key)));
         let progress = self.row::<BuildProgress>(keys::build_progress(id)).await;
@@ -201,10 +200,7 @@ impl Controller {
         // Read after what belongs to it: without it, it is being retired, and not shown in parts.
         let Some(build) = self.row::<Build>(keys::build(&id.build)).await? else { return Ok(None) };
         let Some(definition) = definition else {
-            return Err(StoreError::Unreadable {
-                key: keys::run_definition(id),
-                why: "it is missing".to_owned(),
-            });
+            return Err(missing(keys::run_definition(id)));
         };
         let silent_since = self.silent(std::slice::from_ref(&run.value)).await?.remove(id);
         let definition = definition.value.0;

@@ -7,6 +7,7 @@ use branchline_model::{
 use branchline_ports::{Page, Ring, StoreError};
 
 use crate::commit::{MOST_TRIES, Outcome};
+use crate::controller::missing;
 use crate::{Controller, ControllerError};
 
 /// No build has more runs than are read at once.
@@ -71,9 +72,8 @@ impl Controller {
             if build.value.state.stop().is_some() {
                 return Ok(Cancelled::Stopping);
             }
-            let (Some(progress), Some(definition)) = (progress, definition) else {
-                return Err(CancelError::NotFound { what: what() });
-            };
+            let progress = progress.ok_or_else(|| missing(keys::build_progress(id)))?;
+            let definition = definition.ok_or_else(|| missing(keys::build_definition(id)))?;
             let runs = self.runs_of(id).await?;
             let snapshot = stop::Snapshot {
                 build: &build,

@@ -89,7 +89,8 @@ pub fn fold<'a>(snapshot: &Snapshot<'a>) -> Folded<'a> {
     Folded { progress, ready, skipped }
 }
 
-/// What follows from the fold. `runs` are those that [`Folded::runs`] names, in any order.
+/// What follows from the fold. `runs` are those that [`Folded::runs`] names, in any order. A job that could go on and whose run is not
+/// among them, because its row cannot be read, is one that nobody can ever be given: it ends as errored, with the next fold.
 pub fn plan(
     snapshot: &Snapshot<'_>,
     mut folded: Folded<'_>,
@@ -112,7 +113,14 @@ pub fn plan(
         plan.put(transition::change(&run.value, state)?, Expectation::Unchanged(run.version));
     }
     for job in &folded.ready {
-        let Some(run) = run_of(job).filter(|run| run.value.state == RunState::Blocked) else { continue };
+        let Some(run) = run_of(job) else {
+            let (run, job) = (job.run.clone(), job.name.clone());
+            plan.put(EndedRun { run, job, outcome: Outcome::Errored }, Expectation::Any);
+            continue;
+        };
+        if run.value.state != RunState::Blocked {
+            continue;
+        }
         let state = queue::enqueue(&mut plan, &run.value, now);
         plan.put(transition::change(&run.value, state)?, Expectation::Unchanged(run.version));
     }

@@ -34,8 +34,9 @@ pub fn build(snapshot: &Snapshot<'_>, stop: &Stop, now: Timestamp) -> Result<Pla
     build.value.state = BuildState::Running { stop: Some(stop.clone()) };
     let mut progress = snapshot.progress.value.clone();
     for run in snapshot.runs {
-        if run.value.state.has_ended() {
-            // Its end is folded in by *advance build*, if it was not yet.
+        if let RunState::Ended { outcome, .. } = run.value.state {
+            // *Advance build* would fold it in, but not where the row that says so cannot be read.
+            progress.ended.entry(run.value.job.clone()).or_insert(JobProgress { outcome });
             continue;
         }
         if let Some(outcome) = end_or_tell(&mut plan, run, stop, now)? {
