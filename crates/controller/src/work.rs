@@ -12,7 +12,8 @@ use branchline_ports::{
 };
 
 use crate::commit::{MOST_TRIES, Outcome};
-use crate::{Controller, ControllerError, Place};
+use crate::controller::typed;
+use crate::{Controller, ControllerError};
 
 /// No worker holds more attempts than are read at once.
 const MOST_HELD: usize = 100_000;
@@ -70,21 +71,26 @@ impl Controller {
         let attempt = keys::attempt(&lease.attempt);
         let held = keys::held_attempt(&lease.worker, &lease.attempt);
         // What passed is not tried again, whatever its definition says.
+        let definition = keys::run_definition(&lease.attempt.run);
         let mut rows = if report.end == AttemptEnd::Passed {
             self.together([run, attempt, held]).await
         } else {
-            self.together([run, attempt, held, keys::run_definition(&lease.attempt.run)]).await
+            self.together([run, attempt, held, definition]).await
         }
         .map_err(unavailable)?;
         let run = rows.next().map_err(unavailable)?;
-        let attempt = rows.next().map_err(unavailable)?;
-        let held = rows.next().map_err(unavailable)?;
-        let definition = rows.next::<RunDefinitionRow>().map_err(unavailable)?;
+        let (attempt, held) = (rows.next(), rows.next());
+        let (attempt, held) = match attempt.and_then(|attempt| Ok((attempt, held?))) {
+            Ok(found) => found,
+            Err(error) => return Err(self.remade_meanwhile(error).await),
+        };
+        // Without it the run is not tried again; but it ends.
+        let definition = rows.next::<RunDefinitionRow>().ok().flatten();
         let (Some(run), Some(attempt)) = (run, attempt) else { return Err(gone(&lease.attempt)) };
         Ok(Ended { run, attempt, held, definition: definition.map(|row| row.value.0) })
     }
 
-    fn artifact(error: ArtifactError) -> ProtocolError {
+    pub(crate) fn artifact(error: ArtifactError) -> ProtocolError {
         match error {
             ArtifactError::Gap { attempt, stored, .. } => ProtocolError::LogGap { attempt, stored },
             ArtifactError::Closed { attempt } => {
@@ -207,28 +213,7 @@ impl WorkerProtocol for Controller {
         bytes: &[u8],
         times: &[LineTime],
     ) -> Result<Stored, ProtocolError> {
-        let stored = match self.artifacts.append_log(&lease.attempt, offset, bytes, times).await {
-            Ok(stored) => {
-                self.shortages.is_over(Place::Logs);
-                stored
-            }
-            // Closed by a `finish` whose answer was lost: what is there is there.
-            Err(ArtifactError::Closed { attempt }) => {
-                let log = self.artifacts.log_length(&attempt).await.map_err(Self::artifact)?;
-                if offset.saturating_add(bytes.len() as u64) > log.bytes {
-                    return Err(Self::artifact(ArtifactError::Closed { attempt }));
-                }
-                log.bytes
-            }
-            Err(error) => {
-                if let ArtifactError::Unavailable { why, .. } = &error {
-                    self.shortages.note(Place::Logs, why, self.clock.now());
-                }
-                return Err(Self::artifact(error));
-            }
-        };
-        self.bell.ring(Ring::LogGrew(lease.attempt.clone()));
-        Ok(Stored { bytes: stored, pace: self.pace(&lease.attempt).await })
+        self.append(lease, offset, bytes, times).await
     }
 
     async fn finish(&self, lease: &Lease, report: AttemptReport) -> Result<(), ProtocolError> {

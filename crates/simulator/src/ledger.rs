@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use branchline_core::transition;
+use branchline_core::{attempt, lease, transition};
 use branchline_model::{
     Attempt, AttemptId, BuildId, BuildStatus, Change, Deadline, DeadlineKind, Effect, EventKey, Expectation,
     Key, PendingEffect, Row, RunId, RunState, keys,
 };
+
+use branchline_ports::Lease;
 
 use crate::coverage::Transition;
 
@@ -218,6 +220,17 @@ impl Ledger {
         match self.rows.get(&keys::run(run)) {
             Some(Row::Run(row)) => Some((row.attempts, &row.state)),
             _ => None,
+        }
+    }
+
+    /// Whether an attempt is over for good: it neither holds its run nor may come back.
+    pub(crate) fn is_over(&self, of: &Lease) -> bool {
+        let (worker, number) = (&of.worker, of.attempt.number);
+        match self.rows.get(&keys::run(&of.attempt.run)) {
+            Some(Row::Run(run)) => {
+                !attempt::holds(run, worker, number) && !lease::may_come_back(run, worker, number)
+            }
+            _ => true,
         }
     }
 

@@ -23,6 +23,14 @@ pub const MUTATIONS: &[Mutation] = &[
         )],
     },
     Mutation {
+        name: "an attempt that was lost for good may go on with its log",
+        file: "crates/controller/src/logs.rs",
+        edits: &[(
+            "            self.must_hold(lease).await?;",
+            "            let _ = self.must_hold(lease).await;",
+        )],
+    },
+    Mutation {
         name: "a last word is acknowledged before its commit",
         file: "crates/controller/src/work.rs",
         edits: &[(

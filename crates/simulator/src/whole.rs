@@ -126,7 +126,7 @@ pub fn operations() -> Vec<(&'static str, Vec<Fault>)> {
         ("heartbeat", [&writing[..], &word].concat()),
         ("begun", [&writing[..], &word].concat()),
         ("progress", [&writing[..], &word].concat()),
-        ("append_log", [&[CrashBefore, CrashAfter][..], &logs, &word].concat()),
+        ("append_log", [&reading[..], &logs, &word].concat()),
         ("finish", [&writing[..], &logs, &word].concat()),
     ]
 }

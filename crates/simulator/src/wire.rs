@@ -168,8 +168,17 @@ impl Wire {
         bytes: Vec<u8>,
     ) -> Result<u64, ProtocolError> {
         self.say("append_log", |controller| {
-            let (lease, bytes) = (lease.clone(), bytes.clone());
-            Box::pin(async move { controller.append_log(&lease, offset, &bytes, &[]).await })
+            let (house, lease, bytes) = (Arc::clone(&self.house), lease.clone(), bytes.clone());
+            Box::pin(async move {
+                let was_over = house.world.state().ledger.is_over(&lease);
+                let answer = controller.append_log(&lease, offset, &bytes, &[]).await;
+                let mut state = house.world.state();
+                let is_open = state.logs.all.get(&lease.attempt).is_some_and(|log| !log.closed);
+                if was_over && is_open && answer.is_ok() {
+                    state.violated(format!("bytes of {} were taken though it was over", lease.attempt));
+                }
+                answer
+            })
         })
         .await
         .map(|stored| stored.bytes)

@@ -1,7 +1,7 @@
 //! Workers are heard, fall silent, are lost and come back; the clock is stepped, and ticks look.
 
-use branchline_model::{AttemptEnd, AttemptId, RunId, WorkerId};
-use branchline_ports::{Assignment, Heard, ProtocolError, WorkerProtocol};
+use branchline_model::{AttemptEnd, AttemptId, RunId, WorkerId, keys};
+use branchline_ports::{Artifacts, Assignment, Heard, Lease, ProtocolError, Store, WorkerProtocol};
 
 use crate::house::{House, Way, claimant, worker};
 
@@ -87,14 +87,90 @@ async fn a_lost_workers_run_is_given_to_another_and_its_late_words_are_refused()
 }
 
 #[tokio::test]
+async fn an_attempt_that_is_lost_for_good_writes_no_byte_more_though_its_log_is_not_closed_yet() {
+    for priced in [false, true] {
+        let (house, late) = one().await;
+        house.logs.priced.store(priced, std::sync::atomic::Ordering::SeqCst);
+        house.controller.append_log(&late.lease, 0, b"early\n", &[]).await.unwrap();
+        house.pass(300).await;
+        house.claim_as("other").await.unwrap();
+        for (offset, bytes) in [(0, &b"early\nlate\n"[..]), (6, b"late\n"), (0, b"early\n"), (9, b"x")] {
+            let append = house.controller.append_log(&late.lease, offset, bytes, &[]).await;
+            assert!(matches!(append, Err(ProtocolError::Fenced { .. })), "{append:?}");
+        }
+        let log = house.controller.read_log(&late.lease.attempt, 0, 100).await.unwrap();
+        assert_eq!((log.bytes.as_slice(), log.log.closed), (&b"early\n"[..], false));
+    }
+}
+
+#[tokio::test]
+async fn nobody_writes_into_the_log_of_anothers_attempt() {
+    let (house, assignment) = one().await;
+    let stranger = Lease { worker: WorkerId::new("stranger"), ..assignment.lease.clone() };
+    let append = house.controller.append_log(&stranger, 0, b"mine\n", &[]).await;
+    assert!(matches!(append, Err(ProtocolError::Fenced { .. })), "{append:?}");
+    let log = house.controller.read_log(&stranger.attempt, 0, 100).await.unwrap();
+    assert_eq!(log.log.bytes, 0);
+}
+
+#[tokio::test]
+async fn bytes_that_are_sent_again_after_a_last_word_whose_answer_was_lost_are_there() {
+    let (house, assignment) = one().await;
+    house.carry_out(&assignment, AttemptEnd::Passed).await.unwrap();
+    let again = house.controller.append_log(&assignment.lease, 0, b"hello\n", &[]).await.unwrap();
+    assert_eq!(again.bytes, 6);
+    let more = house.controller.append_log(&assignment.lease, 6, b"more\n", &[]).await;
+    assert!(matches!(more, Err(ProtocolError::Fenced { .. })), "{more:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_begun_after_its_run_was_retired_is_removed() {
+    let (house, assignment) = one().await;
+    let lease = assignment.lease;
+    let (store, clock, run) = (house.store.clone(), house.clock.clone(), lease.attempt.run.clone());
+    house.logs.before_next(async move {
+        clock.step(std::time::Duration::from_secs(2));
+        store.discard(&[keys::run(&run)]).await.unwrap();
+    });
+    let append = house.controller.append_log(&lease, 0, b"late\n", &[]).await;
+    assert!(matches!(append, Err(ProtocolError::Fenced { .. })), "{append:?}");
+    assert!(!house.closed_log(&lease.attempt).with_extension("log.open").exists());
+}
+
+#[tokio::test]
+async fn a_log_whose_run_is_retired_while_it_is_closed_is_not_made_anew() {
+    let (house, late) = one().await;
+    house.pass(300).await;
+    house.claim_as("other").await.unwrap();
+    let (store, run) = (house.store.clone(), late.lease.attempt.run.clone());
+    house.logs.before_next(async move { store.discard(&[keys::run(&run)]).await.unwrap() });
+    house.controller.perform().await.unwrap();
+    assert!(!house.closed_log(&late.lease.attempt).exists());
+    assert_eq!(house.controller.effects().await.unwrap().pending, []);
+}
+
+#[tokio::test]
+async fn a_log_that_whoever_died_has_closed_after_its_run_was_retired_is_removed() {
+    let (house, late) = one().await;
+    house.pass(300).await;
+    house.claim_as("other").await.unwrap();
+    house.forget_run(&late.lease.attempt.run).await;
+    house.logs.close_log(&late.lease.attempt).await.unwrap();
+    house.controller.perform().await.unwrap();
+    assert!(!house.closed_log(&late.lease.attempt).exists());
+}
+
+#[tokio::test]
 async fn a_worker_that_was_cut_off_and_is_back_in_time_goes_on_with_whatever_it_says_first() {
-    for first in ["heartbeat", "held", "begun", "progress", "finish"] {
+    for first in ["heartbeat", "held", "begun", "progress", "append", "nothing"] {
         let (house, assignment) = one().await;
         house.pass(300).await;
         assert_eq!(house.run_word().await, "queued");
         let lease = &assignment.lease;
-        house.controller.append_log(lease, 0, b"hello\n", &[]).await.unwrap();
         match first {
+            "append" => {
+                house.controller.append_log(lease, 0, b"hello\n", &[]).await.unwrap();
+            }
             "heartbeat" => {
                 assert_eq!(house.beat(&assignment).await, Heard::Counts { milliseconds: 180_000 });
             }
@@ -110,11 +186,12 @@ async fn a_worker_that_was_cut_off_and_is_back_in_time_goes_on_with_whatever_it_
             "progress" => house.controller.progress(lease, &[], None).await.unwrap(),
             _ => {}
         }
-        assert_eq!(house.claim_as("other").await.is_none(), first != "finish", "{first}");
-        if first == "finish" {
+        assert_eq!(house.claim_as("other").await.is_none(), first != "nothing", "{first}");
+        if first == "nothing" {
             // The other one was quicker.
             continue;
         }
+        house.controller.append_log(lease, 0, b"hello\n", &[]).await.unwrap();
         house.controller.finish(lease, house.report(AttemptEnd::Passed, 6)).await.unwrap();
         house.rest().await;
         assert_eq!(house.status(1).await, "passed", "{first}");
@@ -125,8 +202,7 @@ async fn a_worker_that_was_cut_off_and_is_back_in_time_goes_on_with_whatever_it_
 async fn the_last_word_of_a_worker_that_was_cut_off_counts_where_no_other_attempt_was_begun() {
     let (house, assignment) = one().await;
     house.pass(300).await;
-    house.controller.append_log(&assignment.lease, 0, b"hello\n", &[]).await.unwrap();
-    house.controller.finish(&assignment.lease, house.report(AttemptEnd::Passed, 6)).await.unwrap();
+    house.controller.finish(&assignment.lease, house.report(AttemptEnd::Passed, 0)).await.unwrap();
     house.rest().await;
     assert_eq!(house.status(1).await, "passed");
     assert!(house.claim_as("other").await.is_none());
