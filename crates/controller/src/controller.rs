@@ -167,6 +167,31 @@ impl Controller {
         }
     }
 
+    /// What is known of a row that another one leads to.
+    pub(crate) async fn led_to<T: TryFrom<Row, Error = Row>>(
+        &self,
+        key: Key,
+    ) -> Result<Known<T>, StoreError> {
+        let row = self.store.read(std::slice::from_ref(&key)).await?.pop().flatten();
+        Ok(self.known(&key, row))
+    }
+
+    /// What is known of this row, which was read.
+    pub(crate) fn known<T: TryFrom<Row, Error = Row>>(
+        &self,
+        key: &Key,
+        row: Option<Versioned<Row>>,
+    ) -> Known<T> {
+        match row.map(|row| typed(key, row)) {
+            None => Known::Gone,
+            Some(Ok(row)) => Known::There(row),
+            Some(Err(unreadable)) => {
+                self.complain(&unreadable);
+                Known::Unreadable
+            }
+        }
+    }
+
     /// The row; `None`, once it was said, where it cannot be understood.
     pub(crate) fn readable<T>(&self, row: Result<T, UnreadableRow>) -> Option<T> {
         row.map_err(|unreadable| self.complain(&unreadable)).ok()
@@ -195,6 +220,16 @@ impl Together<'_> {
     pub(crate) fn next<T: TryFrom<Row, Error = Row>>(&mut self) -> Result<Option<Versioned<T>>, StoreError> {
         self.rows.next().map_or(Ok(None), |(key, row)| self.controller.needed(&key, row))
     }
+}
+
+/// What is known of a row.
+pub(crate) enum Known<T> {
+    /// This.
+    There(Versioned<T>),
+    /// It is not there: what it belonged to was retired.
+    Gone,
+    /// It is there, and cannot be understood.
+    Unreadable,
 }
 
 /// A part of a partition.

@@ -82,7 +82,7 @@ impl Walk {
             if matches!(self.stage, Stage::Done) {
                 return Ok(Vec::new());
             }
-            let mut rows = controller.page::<T>(&self.page).await?;
+            let mut rows = controller.leads::<T>(&self.page).await?;
             let full = rows.len() == ROWS_AT_ONCE;
             match self.stage {
                 Stage::First if full => {
@@ -147,7 +147,7 @@ impl DemandWalk {
             }
             let Some(page) = &mut self.rest else { return Ok(Vec::new()) };
             let partition = page.partition.clone();
-            let mut rows = controller.page::<Demand>(page).await?;
+            let mut rows = controller.leads::<Demand>(page).await?;
             let priority = |row: &Versioned<Demand>| row.value.wants.priority;
             let (Some(first), Some(last)) = (rows.first().map(priority), rows.last().map(priority)) else {
                 self.rest = None;

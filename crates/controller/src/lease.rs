@@ -18,7 +18,7 @@ impl Controller {
         for (lease, found) in leases.iter().zip(self.find(leases).await?) {
             let renewed = match found {
                 Ok(found) => self.renew(lease, Some(found)).await,
-                Err(error) => Err(unavailable(error)),
+                Err(error) => Err(self.cannot_judge(lease, error).await),
             };
             answers.push(match renewed {
                 Ok(Some(stop)) => Heard::Stop { stop },
@@ -99,7 +99,10 @@ impl Controller {
 
     async fn find_one(&self, lease: &Lease) -> Result<Found, ProtocolError> {
         let found = self.find(std::slice::from_ref(lease)).await?.pop();
-        found.ok_or_else(|| gone(&lease.attempt))?.map_err(unavailable)
+        match found.ok_or_else(|| gone(&lease.attempt))? {
+            Ok(found) => Ok(found),
+            Err(error) => Err(self.cannot_judge(lease, error).await),
+        }
     }
 
     /// The run and the lease row of each of these leases, in one read.

@@ -7,7 +7,7 @@ use branchline_core::attempt;
 use branchline_model::{AttemptId, Expectation, LineTime, LogWatch, Pace, Plan, Run, keys};
 use branchline_ports::{Appends, ArtifactError, Lease, ProtocolError, Ring, StoreError, Stored};
 
-use crate::controller::typed;
+use crate::controller::{Known, typed};
 use crate::work::{gone, unavailable};
 use crate::{Controller, Place};
 
@@ -18,10 +18,15 @@ const COUNTS_FOR: Duration = Duration::from_secs(60);
 const LONG: Duration = Duration::from_secs(1);
 
 impl Controller {
-    /// Someone reads along in this log, for the next minute.
+    /// Someone reads along in this log, for the next minute. Nothing is written where nothing can come any more: of what was
+    /// retired, nobody would remove it.
     pub async fn watch_log(&self, attempt: &AttemptId) -> Result<(), StoreError> {
         if self.artifacts.appends() == Appends::Free {
             return Ok(());
+        }
+        match self.led_to::<Run>(keys::run(&attempt.run)).await? {
+            Known::There(run) if !run.value.state.has_ended() => {}
+            Known::There(_) | Known::Gone | Known::Unreadable => return Ok(()),
         }
         let mut plan = Plan::default();
         let until = self.clock.now().after(COUNTS_FOR);
@@ -73,8 +78,10 @@ impl Controller {
         wanted.extend(is_priced.then(|| watch.clone()));
         let mut rows = self.store.read(&wanted).await.map_err(unavailable)?.into_iter();
         let mut next = || rows.next().flatten();
-        let run = self.needed::<Run>(&run, next()).map_err(unavailable)?;
-        let run = run.ok_or_else(|| gone(&lease.attempt))?;
+        let run = match self.needed::<Run>(&run, next()) {
+            Ok(run) => run.ok_or_else(|| gone(&lease.attempt))?,
+            Err(error) => return Err(self.cannot_judge(lease, error).await),
+        };
         if !attempt::holds(&run.value, &lease.worker, lease.attempt.number) {
             self.must_hold(lease).await?;
         }

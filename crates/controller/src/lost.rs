@@ -10,6 +10,7 @@ use branchline_model::{
 use branchline_ports::{Order, Page, Ring, StoreError};
 
 use crate::commit::{MOST_TRIES, Outcome};
+use crate::controller::missing;
 use crate::tick::{Failure, Part};
 use crate::until::Until;
 use crate::{Controller, ControllerError};
@@ -39,7 +40,7 @@ impl Controller {
         failures: &mut Vec<Failure>,
     ) -> Result<usize, ControllerError> {
         let newest = Page { order: Order::Descending, ..Page::of(keys::LEASE_ENDS, 1) };
-        let Some(newest) = self.page::<LeaseEnd>(&newest).await?.pop() else { return Ok(0) };
+        let Some(newest) = self.leads::<LeaseEnd>(&newest).await?.pop() else { return Ok(0) };
         let now = self.clock.now();
         let listening = self.listen(now).await?;
         let due =
@@ -66,14 +67,20 @@ impl Controller {
     ) -> Result<usize, ControllerError> {
         let mut passed = 0;
         loop {
-            let ends = self.page::<LeaseEnd>(&page).await?;
+            let ends = self.leads::<LeaseEnd>(&page).await?;
             let more = ends.len() == ENDS_AT_ONCE;
             page.after = ends.last().map(|end| keys::lease_end(&end.value).sort).or(page.after);
             for end in ends {
                 if until.is_over(self) {
                     return Ok(passed);
                 }
-                match self.pass_end(&end, listening).await {
+                let mut looked = self.pass_end(&end, listening).await;
+                if let Err(ControllerError::Store(StoreError::Unreadable { key, .. })) = &looked
+                    && self.remake(key).await?
+                {
+                    looked = self.pass_end(&end, listening).await;
+                }
+                match looked {
                     Ok(changed) => passed += usize::from(changed),
                     // Whether it is still held cannot be known: it is looked at again.
                     Err(why) if why.is_unreadable() => {}
@@ -135,7 +142,6 @@ impl Controller {
         now: Timestamp,
     ) -> Result<Plan, ControllerError> {
         let id = &held.value.attempt;
-        let missing = |key| StoreError::Unreadable { key, why: "it is missing".to_owned() };
         let key = keys::attempt(id);
         let attempt = self.row::<Attempt>(key.clone()).await?.ok_or_else(|| missing(key))?;
         let definition =

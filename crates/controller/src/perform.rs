@@ -4,14 +4,13 @@
 
 use branchline_core::effect::{self, Taken, Tried};
 use branchline_model::{
-    AttemptId, DeadEffect, DueEffect, Effect, EffectKey, Expectation, Key, PendingEffect, Row, Run,
-    Timestamp, Versioned, keys,
+    AttemptId, DeadEffect, DueEffect, Effect, EffectKey, Expectation, PendingEffect, Run, Timestamp, keys,
 };
 use branchline_ports::{LaunchError, Page, Ring, StoreError};
 use futures_util::future::join_all;
 
 use crate::commit::{MOST_TRIES, Outcome};
-use crate::controller::typed;
+use crate::controller::{Known, typed};
 use crate::resolve::UNREADABLE_AGAIN;
 use crate::until::Until;
 use crate::{Controller, ControllerError};
@@ -20,14 +19,6 @@ use crate::{Controller, ControllerError};
 const EFFECTS_AT_ONCE: usize = 32;
 /// So many are shown to people.
 const MOST_SHOWN: usize = 1_000;
-
-/// What is known of the run that an effect is about.
-enum Known {
-    There(Run),
-    /// It was retired.
-    Gone,
-    Unreadable,
-}
 
 /// What became of a person's word about an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +98,7 @@ impl Controller {
         }
         let keys: Vec<_> = taken.iter().map(|taken| keys::run(taken.pending.effect.run())).collect();
         let rows = self.store.read(&keys).await?;
-        let runs = keys.iter().zip(rows).map(|(key, row)| self.known(key, row));
+        let runs = keys.iter().zip(rows).map(|(key, row)| self.known::<Run>(key, row));
         let tries = taken.into_iter().zip(runs).map(|(taken, run)| async move {
             let tried = self.try_one(&taken, &run).await;
             if let Tried::Failed { why } | Tried::Unknown { why } = &tried {
@@ -127,21 +118,10 @@ impl Controller {
         Err(ControllerError::Contended { what: "the effects that were tried".to_owned() })
     }
 
-    fn known(&self, key: &Key, row: Option<Versioned<Row>>) -> Known {
-        match row.map(|row| typed::<Run>(key, row)) {
-            None => Known::Gone,
-            Some(Ok(run)) => Known::There(run.value),
-            Some(Err(unreadable)) => {
-                self.complain(&unreadable);
-                Known::Unreadable
-            }
-        }
-    }
-
-    async fn try_one(&self, taken: &Taken, run: &Known) -> Tried {
+    async fn try_one(&self, taken: &Taken, run: &Known<Run>) -> Tried {
         let effect = &taken.pending.effect;
         let is_moot = match run {
-            Known::There(run) => effect::is_moot(effect, Some(run)),
+            Known::There(run) => effect::is_moot(effect, Some(&run.value)),
             Known::Gone => effect::is_moot(effect, None),
             // It was planned when the run could be read, and does no harm to what has ended since.
             Known::Unreadable => false,
@@ -175,7 +155,7 @@ impl Controller {
 
     /// Closes the log of an attempt that is over. Where its run was retired, be it meanwhile, nothing is left of the log: closing
     /// it would have made it anew.
-    async fn close_or_remove(&self, attempt: &AttemptId, run: &Known) -> Result<(), ControllerError> {
+    async fn close_or_remove(&self, attempt: &AttemptId, run: &Known<Run>) -> Result<(), ControllerError> {
         if !matches!(run, Known::Gone) {
             self.artifacts.close_log(attempt).await?;
             if self.store.read(&[keys::run(&attempt.run)]).await?.iter().any(Option::is_some) {

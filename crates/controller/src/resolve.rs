@@ -64,7 +64,7 @@ impl Controller {
         // Every key of a time before the next millisecond.
         let until = Some(branchline_model::Timestamp(self.clock.now().0 + 1).sortable());
         let page = Page { until, ..Page::of(keys::PENDING_EVENTS, limit) };
-        Ok(self.page::<PendingEvent>(&page).await?.into_iter().map(|row| row.value).collect())
+        Ok(self.leads::<PendingEvent>(&page).await?.into_iter().map(|row| row.value).collect())
     }
 
     /// Decides an event that is due. One that needs a row that cannot be read is put off for an hour each time, so that

@@ -78,11 +78,10 @@ impl Controller {
             self.together([run, attempt, held, definition]).await
         }
         .map_err(unavailable)?;
-        let run = rows.next().map_err(unavailable)?;
-        let (attempt, held) = (rows.next(), rows.next());
-        let (attempt, held) = match attempt.and_then(|attempt| Ok((attempt, held?))) {
+        let (run, attempt, held) = (rows.next(), rows.next(), rows.next());
+        let (run, attempt, held) = match run.and_then(|run| Ok((run, attempt?, held?))) {
             Ok(found) => found,
-            Err(error) => return Err(self.remade_meanwhile(error).await),
+            Err(error) => return Err(self.cannot_judge(lease, error).await),
         };
         // Without it the run is not tried again; but it ends.
         let definition = rows.next::<RunDefinitionRow>().ok().flatten();

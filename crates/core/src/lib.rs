@@ -17,6 +17,7 @@ pub mod outcome;
 pub mod pace;
 pub mod queue;
 pub mod refs;
+pub mod remake;
 pub mod results;
 pub mod retention;
 pub mod retry;

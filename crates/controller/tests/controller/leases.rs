@@ -104,6 +104,25 @@ async fn an_attempt_that_is_lost_for_good_writes_no_byte_more_though_its_log_is_
 }
 
 #[tokio::test]
+async fn that_someone_reads_along_is_noted_only_while_more_may_come() {
+    let (house, assignment) = one().await;
+    house.logs.priced.store(true, std::sync::atomic::Ordering::SeqCst);
+    let (lease, attempt) = (&assignment.lease, &assignment.lease.attempt);
+    let is_noted = || async { house.store.read(&[keys::log_watch(attempt)]).await.unwrap()[0].is_some() };
+    house.controller.watch_log(attempt).await.unwrap();
+    assert!(is_noted().await);
+    let stored = house.controller.append_log(lease, 0, b"hello\n", &[]).await.unwrap();
+    assert_eq!(stored.pace, branchline_model::Pace::Watched);
+    house.step(61);
+    let stored = house.controller.append_log(lease, 6, b"again\n", &[]).await.unwrap();
+    assert_eq!(stored.pace, branchline_model::Pace::Unwatched);
+    house.controller.finish(lease, house.report(AttemptEnd::Passed, 12)).await.unwrap();
+    house.store.discard(&[keys::log_watch(attempt)]).await.unwrap();
+    house.controller.watch_log(attempt).await.unwrap();
+    assert!(!is_noted().await);
+}
+
+#[tokio::test]
 async fn nobody_writes_into_the_log_of_anothers_attempt() {
     let (house, assignment) = one().await;
     let stranger = Lease { worker: WorkerId::new("stranger"), ..assignment.lease.clone() };

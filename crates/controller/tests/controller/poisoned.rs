@@ -2,10 +2,10 @@
 //! One test for each partition that builds share.
 
 use branchline_model::{
-    Actor, AttemptEnd, EndReason, Key, LaneId, Outcome, PoolName, RefName, Row, RunState, Wants, WorkerId,
-    keys,
+    Actor, AttemptEnd, AttemptId, Change, EndReason, Expectation, Key, LaneId, Outcome, PoolName, RefName,
+    Row, RunState, Wants, WorkerId, keys,
 };
-use branchline_ports::{Page, Store, StoreError, WorkerProtocol};
+use branchline_ports::{Heard, Page, ProtocolError, Store, StoreError, WorkerProtocol};
 
 use crate::house::{House, worker};
 
@@ -66,8 +66,19 @@ async fn a_poisoned_place_at_the_head_of_a_queue_lets_the_others_by() {
 }
 
 #[tokio::test]
-async fn a_poisoned_lane_or_demand_is_made_anew_by_who_queues_next() {
+async fn a_poisoned_lane_and_its_demand_are_made_anew_by_who_looks_through_them() {
     let house = three().await;
+    let lane = lane(&house);
+    house.store.poison(keys::lane(&lane));
+    house.store.poison(keys::demand(&lane.pool, &lane.wants));
+    work(&house).await;
+    assert_eq!(statuses(&house).await, ["passed"; 3]);
+}
+
+#[tokio::test]
+async fn a_poisoned_lane_or_demand_that_leads_to_nothing_is_made_anew_by_who_queues_next() {
+    let house = three().await;
+    work(&house).await;
     let lane = lane(&house);
     house.store.poison(keys::lane(&lane));
     house.store.poison(keys::demand(&lane.pool, &lane.wants));
@@ -102,23 +113,24 @@ async fn a_run_whose_definition_cannot_be_read_ends_with_that_reason_when_its_tu
 }
 
 #[tokio::test]
-async fn a_poisoned_pending_event_or_event_keeps_no_other_from_its_build() {
+async fn a_poisoned_event_keeps_no_other_from_its_build_and_a_poisoned_place_of_one_nobody() {
     let house = House::with(&[("ci", CI)]).await;
     house.look().await;
-    house.commit("Pending, unreadable");
+    house.commit("Its place is unreadable");
     house.controller.observe(&house.repository, None).await.unwrap();
     let pending = house.controller.due_events(10).await.unwrap().remove(0);
     house.store.poison(keys::pending_event(pending.next_try, &pending.event));
     house.step(1);
     house.commit("Its event is unreadable");
     house.controller.observe(&house.repository, None).await.unwrap();
-    let pending = house.controller.due_events(10).await.unwrap().remove(0);
+    let pending = house.controller.due_events(10).await.unwrap().pop().unwrap();
     house.store.poison(keys::event(&pending.event));
     house.step(1);
     house.commit("Good");
     house.look().await;
     let builds = house.builds().await;
-    assert_eq!(builds.iter().map(|build| build.subject.as_str()).collect::<Vec<_>>(), ["First", "Good"]);
+    let subjects: Vec<_> = builds.iter().map(|build| build.subject.as_str()).collect();
+    assert_eq!(subjects, ["First", "Its place is unreadable", "Good"]);
     assert!(house.controller.due_events(10).await.unwrap().is_empty(), "it is looked at again in an hour");
     let error = house.controller.event(&pending.event).await.unwrap_err();
     assert!(matches!(error, StoreError::Unreadable { .. }), "{error}");
@@ -133,9 +145,82 @@ async fn a_poisoned_end_of_a_run_keeps_no_other_from_being_folded_in() {
     }
     house.store.poison(key_of(&house, keys::ENDED_RUNS, 1).await);
     house.rest().await;
+    assert_eq!(statuses(&house).await, ["passed"; 3], "its run says how it ended");
+    assert!(house.view(1).await.unreadable.is_empty());
+}
+
+#[tokio::test]
+async fn a_run_that_ended_while_its_end_and_its_own_row_cannot_be_read_keeps_its_build_until_its_time_is_out()
+{
+    let house = three().await;
+    let taken = house.claim(3).await;
+    for assignment in &taken {
+        house.carry_out(assignment, AttemptEnd::Passed).await.unwrap();
+    }
+    house.store.poison(key_of(&house, keys::ENDED_RUNS, 1).await);
+    house.store.poison(keys::run(&house.view(1).await.runs[0].id));
+    house.rest().await;
     assert_eq!(statuses(&house).await, ["running", "passed", "passed"]);
     let unreadable = house.view(1).await.unreadable;
-    assert_eq!(unreadable[0].key.partition, keys::ENDED_RUNS);
+    assert!(unreadable.iter().any(|row| row.key.partition == keys::ENDED_RUNS), "{unreadable:?}");
+    house.step(3_601);
+    house.rest().await;
+    assert_eq!(house.status(1).await, "timed_out");
+}
+
+#[tokio::test]
+async fn a_lost_worker_is_found_out_though_no_row_of_its_lease_can_be_read() {
+    let rows: [fn(&AttemptId) -> Key; 2] = [|id| keys::held_attempt(&worker(), id), keys::attempt];
+    for row in rows {
+        let house = three().await;
+        let attempt = house.claim(1).await.remove(0).lease.attempt;
+        house.store.poison(row(&attempt));
+        house.store.poison(key_of(&house, keys::LEASE_ENDS, 1).await);
+        for _ in 0..20 {
+            house.step(30);
+            house.rest().await;
+        }
+        assert_eq!(house.view(1).await.runs[0].state.status().word(), "queued");
+    }
+}
+
+#[tokio::test]
+async fn the_last_word_counts_after_the_rows_of_its_attempt_were_made_anew() {
+    let rows: [fn(&AttemptId) -> Key; 2] = [|id| keys::held_attempt(&worker(), id), keys::attempt];
+    for row in rows {
+        let house = three().await;
+        let assignment = house.claim(1).await.remove(0);
+        house.store.poison(row(&assignment.lease.attempt));
+        house.controller.append_log(&assignment.lease, 0, b"hello\n", &[]).await.unwrap();
+        let report = house.report(AttemptEnd::Passed, 6);
+        let first = house.controller.finish(&assignment.lease, report.clone()).await;
+        assert!(matches!(first, Err(ProtocolError::Unavailable { .. })), "{first:?}");
+        house.controller.finish(&assignment.lease, report).await.unwrap();
+        house.rest().await;
+        assert_eq!(house.status(1).await, "passed");
+        assert!(house.controller.held(&worker()).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_failed_ends_though_nobody_can_read_whether_it_is_tried_again() {
+    let house = three().await;
+    let assignment = house.claim(1).await.remove(0);
+    house.store.poison(keys::run_definition(&assignment.lease.attempt.run));
+    let failed = AttemptEnd::StepFailed { step: "true".to_owned(), exit: 1 };
+    house.carry_out(&assignment, failed).await.unwrap();
+    house.rest().await;
+    assert_eq!(house.status(1).await, "failed");
+}
+
+#[tokio::test]
+async fn an_effect_whose_time_cannot_be_read_is_performed_all_the_same() {
+    let house = three().await;
+    house.claim(1).await;
+    house.controller.cancel_build(&house.id(1), &Actor::new("ann")).await.unwrap();
+    house.store.poison(key_of(&house, keys::DUE_EFFECTS, 1).await);
+    house.rest().await;
+    assert_eq!(house.orders.told.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -149,6 +234,80 @@ async fn a_build_whose_own_rows_cannot_be_read_is_not_advanced_and_says_why() {
     let view = house.view(1).await;
     assert_eq!((view.unreadable[0].key.clone(), view.runs.len()), (definition, 1));
     assert_eq!(house.view(2).await.unreadable.len(), 1);
+}
+
+#[tokio::test]
+async fn a_job_whose_run_cannot_be_read_when_its_turn_comes_ends_as_errored_and_stops_what_needs_it() {
+    let jobs = "
+      on: push
+      jobs:
+        a: {process: true, steps: ['true']}
+        b: {process: true, needs: [a], steps: ['true']}
+        c: {process: true, needs: [b], steps: ['true']}
+        d: {process: true, needs: [a], steps: ['true']}
+    ";
+    let house = House::with(&[("ci", jobs)]).await;
+    house.look().await;
+    let [_, b, ..] = &house.view(1).await.runs[..] else { panic!() };
+    house.store.poison(keys::run(&b.id));
+    work(&house).await;
+    work(&house).await;
+    let view = house.view(1).await;
+    let named = vec![branchline_model::JobName::new("b")];
+    let branchline_model::BuildState::Ended { reason, .. } = &view.build.state else { panic!("{view:?}") };
+    assert_eq!(reason, &Some(EndReason::JobsFailed { jobs: named, more: 0 }));
+    let ends: Vec<_> = view.runs.iter().map(|run| run.state.status().word()).collect();
+    assert_eq!((view.build.state.status().word(), ends), ("errored", vec!["passed", "skipped", "passed"]));
+    assert_eq!(view.unreadable[0].key, keys::run(&b.id), "it is shown");
+}
+
+#[tokio::test]
+async fn a_build_some_of_whose_own_rows_are_missing_forgets_no_end_and_keeps_its_time() {
+    let rows = [keys::build_progress, keys::build_definition];
+    for row in rows {
+        let house = three().await;
+        let key = row(&house.id(1));
+        let lost = house.store.read(std::slice::from_ref(&key)).await.unwrap().remove(0).unwrap();
+        house.store.discard(std::slice::from_ref(&key)).await.unwrap();
+        work(&house).await;
+        assert_eq!(statuses(&house).await, ["running", "passed", "passed"]);
+        house.step(3_601);
+        house.rest().await;
+        let back = Change::Put { row: lost.value, expected: Expectation::Absent };
+        house.store.commit_if_unchanged(vec![back]).await.unwrap();
+        house.rest().await;
+        assert_eq!(house.status(1).await, "passed", "its end is folded in");
+    }
+}
+
+#[tokio::test]
+async fn a_worker_whose_run_cannot_be_read_is_let_go_when_its_build_has_ended() {
+    let house = three().await;
+    let assignment = house.claim(1).await.remove(0);
+    let lease = &assignment.lease;
+    house.store.poison(keys::run(&lease.attempt.run));
+    let beat = || async {
+        house.controller.heartbeat(&worker(), std::slice::from_ref(lease)).await.unwrap().remove(0)
+    };
+    assert!(matches!(beat().await, Heard::Unknown { .. }));
+    let append = house.controller.append_log(lease, 0, b"kept until then\n", &[]).await;
+    assert!(matches!(append, Err(ProtocolError::Unavailable { .. })), "{append:?}");
+    house.controller.cancel_build(&house.id(1), &Actor::new("ann")).await.unwrap();
+    assert!(matches!(beat().await, Heard::Fenced { .. }));
+    let finish = house.controller.finish(lease, house.report(AttemptEnd::Passed, 0)).await;
+    assert!(matches!(finish, Err(ProtocolError::Fenced { .. })), "{finish:?}");
+}
+
+#[tokio::test]
+async fn a_build_one_of_whose_runs_cannot_be_read_any_more_is_ended_by_its_timeout() {
+    let house = three().await;
+    for assignment in house.claim(3).await {
+        house.controller.begun(&assignment.lease, branchline_ports::Clock::now(&*house.clock)).await.unwrap();
+    }
+    house.store.poison(keys::run(&house.view(1).await.runs[0].id));
+    house.step(3_601);
+    house.rest().await;
+    assert_eq!(house.status(1).await, "timed_out");
 }
 
 #[tokio::test]
@@ -166,13 +325,13 @@ async fn a_poisoned_build_is_listed_as_such_beside_the_others() {
 }
 
 #[tokio::test]
-async fn a_poisoned_deadline_or_build_keeps_no_other_from_timing_out() {
+async fn a_poisoned_deadline_keeps_nobody_and_a_poisoned_build_no_other_from_timing_out() {
     let house = three().await;
     house.store.poison(key_of(&house, keys::DEADLINES, 1).await);
     house.store.poison(keys::build_definition(&house.id(2)));
     house.step(3_601);
     house.rest().await;
-    assert_eq!(statuses(&house).await, ["running", "running", "timed_out"]);
+    assert_eq!(statuses(&house).await, ["timed_out", "running", "timed_out"]);
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use branchline_controller::{NewArtifact, Part};
+use branchline_controller::Part;
 use branchline_model::{AttemptEnd, AttemptId, Digest, EventKey, PipelineName, RunId, keys};
-use branchline_ports::{Clock, Objects, Page, Store};
+use branchline_ports::{Clock, NewArtifact, Objects, Page, Store};
 
 use crate::house::House;
 use crate::ticks::Busy;

@@ -243,6 +243,18 @@ pub fn demand(pool: &PoolName, wants: &Wants) -> Key {
     Key::new(demands(pool), wants.key())
 }
 
+/// The partition of what a row of a queue's directories leads to: a demand to its lanes, a lane to its places.
+#[must_use]
+pub fn behind(directory: &Key) -> Option<String> {
+    let of_pool = directory.partition.strip_prefix("pool/")?;
+    if let Some(pool) = of_pool.strip_suffix("/demands") {
+        return Some(format!("pool/{pool}/demand/{}", directory.sort));
+    }
+    let (pool, wants) = of_pool.split_once("/demand/")?;
+    let (_, repository) = directory.sort.split_once('-')?;
+    Some(format!("pool/{pool}/lane/{wants}/{repository}"))
+}
+
 /// A deadline.
 #[must_use]
 pub fn deadline(deadline: &Deadline) -> Key {
