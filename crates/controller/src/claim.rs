@@ -100,8 +100,8 @@ impl Controller {
         let mut runs = self.store.read(&keys).await.map_err(unavailable)?;
         let definitions = runs.split_off(entries.len());
         let (run_keys, definition_keys) = keys.split_at(entries.len());
-        let runs = run_keys.iter().zip(runs).map(|(key, row)| self.known(key, row));
-        let definitions = definition_keys.iter().zip(definitions).map(|(key, row)| self.known(key, row));
+        let runs = run_keys.iter().zip(runs).map(|(key, row)| self.understood(key, row));
+        let definitions = definition_keys.iter().zip(definitions).map(|(key, row)| self.understood(key, row));
         let (mut with, mut found) = (Vec::with_capacity(entries.len()), BTreeMap::new());
         for ((entry, run), definition) in entries.into_iter().zip(runs).zip(definitions) {
             let (run, definition): (Option<Versioned<Run>>, Option<Versioned<RunDefinitionRow>>) =

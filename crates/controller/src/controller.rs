@@ -117,11 +117,11 @@ impl Controller {
         keys: &[Key],
     ) -> Result<Vec<Option<Versioned<T>>>, StoreError> {
         let rows = self.store.read(keys).await?;
-        Ok(keys.iter().zip(rows).map(|(key, row)| self.known(key, row)).collect())
+        Ok(keys.iter().zip(rows).map(|(key, row)| self.understood(key, row)).collect())
     }
 
     /// The row as the kind that its key promises; `None`, once it was said, where it cannot be understood.
-    pub(crate) fn known<T: TryFrom<Row, Error = Row>>(
+    pub(crate) fn understood<T: TryFrom<Row, Error = Row>>(
         &self,
         key: &Key,
         row: Option<Versioned<Row>>,
