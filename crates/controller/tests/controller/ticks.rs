@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use branchline_controller::Part;
 use branchline_model::{Actor, AttemptEnd, Timestamp};
 use branchline_ports::{Clock, Store};
@@ -134,9 +135,14 @@ impl From<Timestamp> for Busy {
     }
 }
 
+#[async_trait]
 impl Clock for Busy {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.fetch_add(1_000, Ordering::SeqCst))
+    }
+
+    async fn sleep(&self, _: Duration) {
+        std::future::pending().await
     }
 
     fn fresh_id(&self) -> String {
