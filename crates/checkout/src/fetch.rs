@@ -3,7 +3,8 @@
 //! byte. Refs are not written: the cache has none.
 //!
 //! A server may refuse to hand out a commit by its id (an old protocol, a policy). Then the ref that reaches it, or
-//! `HEAD`, is fetched instead, a bounded number of commits deep.
+//! `HEAD`, is fetched instead, a bounded number of commits deep. Who names a commit as a ref's head and does not hand it out
+//! is several servers behind one name, of which some lag behind: that passes, and says nothing about the commit.
 
 use std::io::{self, BufRead, Read};
 use std::num::NonZeroU32;
@@ -138,14 +139,17 @@ impl Fetch<'_> {
             let (full_name, target, peeled) = known.unpack();
             (full_name == name).then(|| peeled.or(target).map(ToOwned::to_owned)).flatten()
         });
-        let Some(tip) = tip.filter(|tip| *tip != id) else { return Err(self.no_such_commit()) };
+        let Some(tip) = tip else { return Err(self.no_such_commit()) };
+        if tip == id {
+            return Err(self.lags_behind(name, tip));
+        }
         for search_depth in SEARCH_DEPTHS {
             let depth = depth.map(|depth| depth.max(NonZeroU32::new(search_depth).unwrap_or(depth)));
             match self.pack(connection, &Ask { ids: &[tip], depth, without_blobs }) {
                 Ok(Some(whole)) if self.holds(&whole, id)? => return Ok(whole),
                 Ok(_) => {}
                 Err(NoPack::Failed(error)) => return Err(error),
-                Err(NoPack::Refused) => break,
+                Err(NoPack::Refused) => return Err(self.lags_behind(name, tip)),
             }
             if depth.is_none() {
                 break;
@@ -163,6 +167,16 @@ impl Fetch<'_> {
 
     fn no_such_commit(&self) -> CheckoutError {
         CheckoutError::NoSuchCommit { repository: self.source.to_string(), commit: self.commit.clone() }
+    }
+
+    fn lags_behind(&self, name: &str, tip: gix::ObjectId) -> CheckoutError {
+        CheckoutError::Unreachable {
+            repository: self.source.to_string(),
+            why: format!(
+                "it says that `{name}` is at {tip}, and does not hand that out: it may lag behind itself"
+            ),
+            transient: true,
+        }
     }
 
     fn connected<'c>(

@@ -141,6 +141,8 @@ pub struct Manners {
     pub hang_pack_after: Option<usize>,
     /// Accepts connections and never says a word.
     pub is_silent: bool,
+    /// Refs are told from the repository that is asked for, and packs are given from this one.
+    pub packs_from: Option<&'static str>,
     /// This status for everything.
     pub status: Option<&'static str>,
     /// Speaks TLS with this certificate and key.
@@ -299,6 +301,10 @@ impl Conversation {
         let mut words = head[0].split(' ');
         let (method, target) = (words.next().unwrap(), words.next().unwrap());
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let is_fetch = body.windows(13).any(|words| words == b"command=fetch");
+        let elsewhere =
+            manners.packs_from.filter(|_| is_fetch).map(|from| format!("/{from}/git-upload-pack"));
+        let path = elsewhere.as_deref().unwrap_or(path);
         let mut backend = Command::new("git");
         backend
             .arg("http-backend")

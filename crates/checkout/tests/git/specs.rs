@@ -133,6 +133,28 @@ fn a_commit_that_does_not_exist_is_said_so() {
 }
 
 #[test]
+fn a_head_that_is_told_and_not_handed_out_comes_from_a_server_that_lags_behind_and_may_come_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let repository = Repository::sample(&folder.path().join("app"));
+    git(folder.path(), &["clone", "--quiet", "--bare", "app", "behind"]);
+    let (before, pushed) = (repository.head(), repository.commit("Pushed just now"));
+    let server = Server::start(folder.path(), Manners { packs_from: Some("behind"), ..Manners::default() });
+    let (source, cache) = (server.source("app/.git"), cache(folder.path()));
+    let main = "refs/heads/main".parse().unwrap();
+    for ref_name in [None, Some(&main)] {
+        let error = cache.files_at(&source, &pushed, ref_name, ".branchline", &[".yaml"]).unwrap_err();
+        assert!(error.is_transient() && error.to_string().contains("lag behind"), "{error:?}");
+    }
+    // Nor is anything known of a commit below a head that is not there.
+    let gone: CommitId = "0123456789012345678901234567890123456789".parse().unwrap();
+    let error = cache.files_at(&source, &gone, Some(&main), ".branchline", &[".yaml"]).unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
+    assert_eq!(specs(&cache, &source, &before).unwrap().files.len(), 2, "what is there is handed out");
+    server.behave(Manners::default());
+    assert_eq!(specs(&cache, &source, &pushed).unwrap().files.len(), 2);
+}
+
+#[test]
 fn what_is_no_regular_file_is_reported_in_its_place() {
     let folder = tempfile::tempdir().unwrap();
     let repository = Repository::sample(&folder.path().join("app"));
