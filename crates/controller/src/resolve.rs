@@ -1,23 +1,31 @@
 //! Resolve: an accepted event becomes builds, from the pipeline files at its very commit. An event stays pending until it
 //! is decided; what fails is tried again, later each time, and never given up while it may pass: a machine may be offline for
-//! a night. Only an event whose commit or repository is gone is.
+//! a night. Only an event whose repository is gone is, or whose commit was looked for long enough ([`missing`]). Invariant: what
+//! is answered of an event is what is stored of it.
 
 use std::time::Duration;
 
 use branchline_core::intent::SpecFile;
-use branchline_core::{build, effect, not_yet};
+use branchline_core::{build, effect, missing, not_yet};
 use branchline_jobs_schema as schema;
 use branchline_model::{
-    BuildId, Event, EventKey, EventStatus, Expectation, PendingEvent, PipelineName, Plan, Problem, Reason,
-    Repository, RepositoryId, Versioned, keys,
+    BuildId, Event, EventKey, EventKind, EventStatus, Expectation, PendingEvent, PipelineName, Plan, Problem,
+    Reason, Repository, RepositoryId, Timestamp, Versioned, keys,
 };
-use branchline_ports::{CheckoutError, CommitInfo, Page, PipelineFile, Ring, StoreError};
+use branchline_ports::{CheckoutError, CommitFiles, CommitInfo, Page, PipelineFile, Ring, StoreError};
+use futures_util::future::{Either, select};
 
 use crate::commit::{MOST_TRIES, Outcome};
 use crate::{Controller, ControllerError};
 
 /// So long waits what needs a row that cannot be read.
 pub(crate) const UNREADABLE_AGAIN: Duration = Duration::from_secs(3_600);
+
+/// So long waits an event about which nothing could be written, so that it lets the others by.
+const UNWRITTEN_AGAIN: Duration = Duration::from_secs(10);
+
+/// So long may reading a commit's pipelines take. Servers may say a little from time to time for ever.
+const LONGEST_READ: Duration = Duration::from_secs(120);
 
 /// What became of an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,9 +60,9 @@ pub(crate) struct Subject {
 
 /// When an event was settled.
 enum Looked {
-    /// By this look, or not yet.
-    Now(Resolved),
-    /// By another, or there is none.
+    /// By this look, or not yet; until then it waited for this time.
+    Now(Resolved, Timestamp),
+    /// By another, or there is none; or it waits for another time than it was found under.
     Before(Resolved),
 }
 
@@ -62,49 +70,66 @@ impl Controller {
     /// The events that wait for their decision and are due, the earliest first.
     pub async fn due_events(&self, limit: usize) -> Result<Vec<PendingEvent>, StoreError> {
         // Every key of a time before the next millisecond.
-        let until = Some(branchline_model::Timestamp(self.clock.now().0 + 1).sortable());
+        let until = Some(Timestamp(self.clock.now().0 + 1).sortable());
         let page = Page { until, ..Page::of(keys::PENDING_EVENTS, limit) };
         Ok(self.leads::<PendingEvent>(&page).await?.into_iter().map(|row| row.value).collect())
     }
 
-    /// Decides an event that is due. One that needs a row that cannot be read is put off for an hour each time, so that
-    /// it stands in nobody's way.
+    /// Decides an event that is due. One that needs a row that cannot be read is put off for an hour each time, and one about which
+    /// nothing could be written for some seconds, so that it stands in nobody's way.
     pub async fn resolve_due(&self, due: &PendingEvent) -> Result<Resolved, ControllerError> {
         let mut plan = Plan::default();
         plan.delete(keys::pending_event(due.next_try, &due.event), Expectation::Any);
-        match self.settle_now(&due.event, &due.repository).await {
-            Ok(Looked::Now(resolved)) => Ok(resolved),
-            // It was decided under another time than it waits for here.
-            Ok(Looked::Before(resolved)) => {
+        let error = match self.settle_now(&due.event, &due.repository, Some(due.next_try)).await {
+            // Its place went with what was decided.
+            Ok(Looked::Now(resolved, waited_for)) if waited_for == due.next_try => return Ok(resolved),
+            Ok(Looked::Now(resolved, _) | Looked::Before(resolved)) => {
                 self.commit(plan).await?;
-                Ok(resolved)
+                return Ok(resolved);
             }
-            Err(error) if error.is_unreadable() => {
-                let next_try = self.clock.now().after(UNREADABLE_AGAIN);
-                plan.put(PendingEvent { next_try, ..due.clone() }, Expectation::Any);
-                self.commit(plan).await?;
-                Ok(Resolved::Pending { why: error.to_string() })
-            }
-            Err(error) => Err(error),
+            Err(error) => error,
+        };
+        let is_lasting =
+            error.is_unreadable() || matches!(error, ControllerError::Store(StoreError::Refused { .. }));
+        let wait = if is_lasting { UNREADABLE_AGAIN } else { UNWRITTEN_AGAIN };
+        plan.put(PendingEvent { next_try: self.clock.now().after(wait), ..due.clone() }, Expectation::Any);
+        let put_off = self.commit(plan).await;
+        if error.is_unreadable() {
+            put_off?;
+            return Ok(Resolved::Pending { why: error.to_string() });
         }
+        if let Err(why) = put_off {
+            tracing::debug!(event = %due.event, error = %why, "it stays where it is");
+        }
+        Err(error)
     }
 
     /// Decides an event, unless that was done before.
     pub async fn resolve(&self, key: &EventKey) -> Result<Resolved, ControllerError> {
         let Some(event) = self.row::<Event>(keys::event(key)).await? else { return Ok(Resolved::Unknown) };
-        let settled = self.settle_now(key, &event.value.repository).await?;
-        let (Looked::Now(resolved) | Looked::Before(resolved)) = settled;
+        let settled = self.settle_now(key, &event.value.repository, None).await?;
+        let (Looked::Now(resolved, _) | Looked::Before(resolved)) = settled;
         Ok(resolved)
     }
 
-    async fn settle_now(&self, key: &EventKey, repository: &RepositoryId) -> Result<Looked, ControllerError> {
+    /// `due` is the time that it was found to wait for.
+    async fn settle_now(
+        &self,
+        key: &EventKey,
+        repository: &RepositoryId,
+        due: Option<Timestamp>,
+    ) -> Result<Looked, ControllerError> {
         let Some(subject) = self.subject(key, repository).await? else {
             return Ok(Looked::Before(Resolved::Unknown));
         };
-        if let Some(resolved) = settled(&subject.event.value.status) {
-            return Ok(Looked::Before(resolved));
-        }
-        self.decide_pending(subject).await.map(Looked::Now)
+        let waits_for = match &subject.event.value.status {
+            EventStatus::Pending { next_try, why, .. } if due.is_some_and(|due| due < *next_try) => {
+                return Ok(Looked::Before(Resolved::Pending { why: why.clone().unwrap_or_default() }));
+            }
+            EventStatus::Pending { next_try, .. } => *next_try,
+            status => return Ok(Looked::Before(settled(status).unwrap_or(Resolved::Unknown))),
+        };
+        Ok(Looked::Now(self.decide_pending(subject).await?, waits_for))
     }
 
     /// The event with its repository; `None` where there is no such event.
@@ -121,20 +146,28 @@ impl Controller {
     async fn decide_pending(&self, subject: Subject) -> Result<Resolved, ControllerError> {
         let Subject { event, repository } = subject;
         let Some(repository) = repository else {
-            let why = format!("the repository {} is not served any more", event.value.repository);
-            return self.abandon(&event, why).await;
+            return self.abandon(&event, not_served(&event.value)).await;
         };
-        let kind = &event.value.kind;
-        let read =
-            self.checkout.pipelines_at(&repository.value.url, kind.commit(), Some(kind.ref_name())).await;
-        match read {
+        match self.read_pipelines(&repository.value.url, &event.value.kind).await {
             Ok(commit) => {
                 let files = check(&commit.files);
                 let subject = Subject { event, repository: Some(repository) };
                 self.decide(subject, &commit.info, &files).await
             }
-            Err(error @ CheckoutError::NoSuchCommit { .. }) => self.abandon(&event, error.to_string()).await,
+            Err(error @ CheckoutError::NoSuchCommit { .. }) => self.miss(&event, &error.to_string()).await,
             Err(error) => self.postpone(&event, error.to_string()).await,
+        }
+    }
+
+    async fn read_pipelines(&self, url: &str, kind: &EventKind) -> Result<CommitFiles, CheckoutError> {
+        let read = self.checkout.pipelines_at(url, kind.commit(), Some(kind.ref_name()));
+        match select(read, self.clock.sleep(LONGEST_READ)).await {
+            Either::Left((read, _)) => read,
+            Either::Right(_) => {
+                let why =
+                    format!("it did not hand out {} within {} s", kind.commit(), LONGEST_READ.as_secs());
+                Err(CheckoutError::Unavailable { url: url.to_owned(), why })
+            }
         }
     }
 
@@ -148,12 +181,13 @@ impl Controller {
     ) -> Result<Resolved, ControllerError> {
         let read_at = self.clock.now();
         for _ in 0..MOST_TRIES {
-            let Subject { event, repository: Some(repository) } = &subject else {
-                return Ok(Resolved::Unknown);
-            };
+            let Subject { event, repository } = &subject;
             if let Some(resolved) = settled(&event.value.status) {
                 return Ok(resolved);
             }
+            let Some(repository) = repository else {
+                return self.abandon(event, not_served(&event.value)).await;
+            };
             let snapshot = build::Snapshot {
                 repository,
                 event,
@@ -180,35 +214,78 @@ impl Controller {
         Err(ControllerError::Contended { what: format!("the event {}", subject.event.value.key) })
     }
 
+    /// What failed may work later.
     async fn postpone(&self, event: &Versioned<Event>, why: String) -> Result<Resolved, ControllerError> {
-        let EventStatus::Pending { failures, .. } = event.value.status else {
+        let EventStatus::Pending { failures, missing, .. } = event.value.status else {
             return Ok(Resolved::Unknown);
         };
         let failures = failures.saturating_add(1);
         let next_try = self.clock.now().after(effect::backoff(failures));
-        tracing::warn!(event = %event.value.key, failures, %next_try, why, "an event cannot be resolved yet");
+        let status = EventStatus::Pending { failures, next_try, why: Some(why.clone()), missing };
+        self.wait(event, status, next_try, why).await
+    }
+
+    /// The repository answered that it does not have the commit.
+    async fn miss(&self, event: &Versioned<Event>, error: &str) -> Result<Resolved, ControllerError> {
+        let EventStatus::Pending { failures, missing, .. } = event.value.status else {
+            return Ok(Resolved::Unknown);
+        };
+        let kind = &event.value.kind;
+        let (looked, next) = missing::look(kind, missing, self.clock.now());
+        let why = missing::say(kind, looked, next, error);
+        let missing::Next::Look(next_try) = next else { return self.abandon(event, why).await };
+        let status = EventStatus::Pending {
+            failures: failures.saturating_add(1),
+            next_try,
+            why: Some(why.clone()),
+            missing: Some(looked),
+        };
+        self.wait(event, status, next_try, why).await
+    }
+
+    /// The event stays pending until this time.
+    async fn wait(
+        &self,
+        event: &Versioned<Event>,
+        status: EventStatus,
+        next_try: Timestamp,
+        why: String,
+    ) -> Result<Resolved, ControllerError> {
+        let Event { key, repository, .. } = &event.value;
+        tracing::warn!(event = %key, %next_try, why, "an event cannot be resolved yet");
         let mut plan = Plan::default();
-        let status = EventStatus::Pending { failures, next_try, why: Some(why.clone()) };
         build::settle(&mut plan, event, status);
-        plan.put(
-            PendingEvent {
-                event: event.value.key.clone(),
-                repository: event.value.repository.clone(),
-                next_try,
-            },
-            Expectation::Any,
-        );
-        self.commit(plan).await?;
-        Ok(Resolved::Pending { why })
+        let pending = PendingEvent { event: key.clone(), repository: repository.clone(), next_try };
+        plan.put(pending, Expectation::Any);
+        match self.commit(plan).await? {
+            Outcome::Done => Ok(Resolved::Pending { why }),
+            Outcome::Again => self.settled_meanwhile(key, why).await,
+        }
     }
 
     async fn abandon(&self, event: &Versioned<Event>, why: String) -> Result<Resolved, ControllerError> {
-        tracing::warn!(event = %event.value.key, why, "an event is given up");
         let mut plan = Plan::default();
         build::settle(&mut plan, event, EventStatus::Abandoned { at: self.clock.now(), why: why.clone() });
-        self.commit(plan).await?;
-        Ok(Resolved::Abandoned { why })
+        match self.commit(plan).await? {
+            Outcome::Done => {
+                tracing::warn!(event = %event.value.key, why, "an event is given up");
+                Ok(Resolved::Abandoned { why })
+            }
+            Outcome::Again => self.settled_meanwhile(&event.value.key, why).await,
+        }
     }
+
+    /// What became of an event by somebody else; where that is nothing, it is pending still.
+    async fn settled_meanwhile(&self, key: &EventKey, why: String) -> Result<Resolved, ControllerError> {
+        let event = self.row::<Event>(keys::event(key)).await?;
+        Ok(event.map_or(Resolved::Unknown, |event| {
+            settled(&event.value.status).unwrap_or(Resolved::Pending { why })
+        }))
+    }
+}
+
+fn not_served(event: &Event) -> String {
+    format!("the repository {} is not served any more", event.repository)
 }
 
 fn settled(status: &EventStatus) -> Option<Resolved> {

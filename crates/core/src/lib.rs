@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod effect;
 pub mod intent;
 pub mod lease;
+pub mod missing;
 pub mod not_yet;
 pub mod outcome;
 pub mod pace;

@@ -104,7 +104,7 @@ pub(crate) fn accept(
             repository: repository.id.clone(),
             accepted_at: now,
             kind,
-            status: EventStatus::Pending { failures: 0, next_try: now, why: None },
+            status: EventStatus::Pending { failures: 0, next_try: now, why: None, missing: None },
         },
         Expectation::Absent,
     );

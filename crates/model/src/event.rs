@@ -162,6 +162,15 @@ impl EventKind {
     }
 }
 
+/// How often a commit was looked for where it is not, or not yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// When it was first looked for in vain.
+    pub since: Timestamp,
+    /// How often it was.
+    pub looks: u32,
+}
+
 /// What became of an event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
@@ -174,6 +183,9 @@ pub enum EventStatus {
         next_try: Timestamp,
         /// What failed last.
         why: Option<String>,
+        /// Set once its repository answered that it does not have the commit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        missing: Option<Missing>,
     },
     /// Decided: these builds were created, for these reasons.
     Decided {

@@ -21,7 +21,7 @@ mod state;
 mod time;
 mod upload;
 
-pub use event::{Event, EventKind, EventStatus, Reason, Ref, RefName, RefNameError};
+pub use event::{Event, EventKind, EventStatus, Missing, Reason, Ref, RefName, RefNameError};
 pub use id::{
     Actor, AttemptId, BuildId, CommitId, EventKey, IdError, JobName, PipelineName, PoolName, RepositoryId,
     RepositoryName, RunId, WorkerId,

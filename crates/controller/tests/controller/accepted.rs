@@ -1,7 +1,12 @@
 //! What was accepted is decided once, whatever happens in between.
 
-use branchline_controller::{Resolved, StartError};
-use branchline_model::EventStatus;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use branchline_controller::{Part, Resolved, StartError};
+use branchline_model::{Change, EventKey, EventStatus, Row};
+use branchline_ports::Clock;
 
 use crate::house::{House, git};
 
@@ -51,21 +56,127 @@ async fn builds_are_numbered_in_the_order_of_their_commits() {
     assert_eq!(built, commits);
 }
 
-#[tokio::test]
-async fn a_commit_that_is_gone_is_given_up_with_its_reason() {
+/// A house whose branch is seen at a commit that its repository does not hold any more, or not yet; and the key of the event.
+async fn without_its_head() -> (House, Hidden, EventKey) {
     let house = House::with(&[("ci", CI)]).await;
     house.look().await;
-    // The ref is seen at a commit; before its event is resolved the commit is replaced, and pruned.
-    house.commit("Soon gone");
+    let hidden = Hidden::new(&house, &house.commit("Not everywhere yet"));
     house.controller.observe(&house.repository, None).await.unwrap();
+    hidden.hide();
     let key = house.controller.due_events(10).await.unwrap().pop().unwrap().event;
-    git(&house.path(), &["reset", "--quiet", "--hard", "HEAD~1"]);
-    git(&house.path(), &["reflog", "expire", "--expire=now", "--all"]);
-    git(&house.path(), &["prune", "--expire=now"]);
-    let Resolved::Abandoned { why } = house.controller.resolve(&key).await.unwrap() else { panic!() };
-    assert!(why.contains("forced push"), "{why}");
-    house.rest().await;
-    assert_eq!(house.builds().await.len(), 2, "the way back is a move of its own");
+    (house, hidden, key)
+}
+
+/// A commit that can be taken away and given back, as a replica that lags behind has it.
+struct Hidden {
+    object: PathBuf,
+}
+
+impl Hidden {
+    fn new(house: &House, commit: &str) -> Self {
+        Self { object: house.path().join(".git/objects").join(&commit[..2]).join(&commit[2..]) }
+    }
+
+    fn hide(&self) {
+        std::fs::rename(&self.object, self.object.with_extension("hidden")).unwrap();
+    }
+
+    fn show(&self) {
+        std::fs::rename(self.object.with_extension("hidden"), &self.object).unwrap();
+    }
+}
+
+async fn resolve_what_is_due(house: &House) {
+    let ticked = house.controller.tick_parts(&[Part::Events], Duration::from_secs(60)).await;
+    assert_eq!(ticked.failures, []);
+}
+
+async fn status(house: &House, key: &EventKey) -> EventStatus {
+    house.controller.event(key).await.unwrap().unwrap().status
+}
+
+#[tokio::test]
+async fn a_commit_that_is_gone_is_looked_for_for_ten_minutes_and_given_up_with_its_reason() {
+    let (house, _hidden, key) = without_its_head().await;
+    let began = house.clock.now();
+    let why = loop {
+        resolve_what_is_due(&house).await;
+        match status(&house, &key).await {
+            EventStatus::Pending { next_try, why, .. } => {
+                assert!(why.unwrap().contains("has not come there yet (looked for"));
+                house.clock.set(next_try);
+            }
+            EventStatus::Abandoned { why, .. } => break why,
+            EventStatus::Decided { .. } => panic!("it is not there"),
+        }
+    };
+    let took = house.clock.now().since(began);
+    assert!((600..750).contains(&took.as_secs()), "{took:?}");
+    assert!(why.contains("forced push") && why.contains("looked for 12 times since 2027"), "{why}");
+    assert_eq!(house.builds().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_push_whose_commit_comes_minutes_later_is_built() {
+    let (house, hidden, key) = without_its_head().await;
+    for seconds in [1, 120, 240] {
+        resolve_what_is_due(&house).await;
+        assert!(matches!(status(&house, &key).await, EventStatus::Pending { .. }));
+        house.step(seconds);
+    }
+    hidden.show();
+    resolve_what_is_due(&house).await;
+    assert_eq!(house.builds().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_night_in_which_the_repository_was_away_does_not_count_as_looking_for_its_commit() {
+    let (house, hidden, key) = without_its_head().await;
+    let away = house.path().with_extension("away");
+    std::fs::rename(house.path(), &away).unwrap();
+    for _ in 0..20 {
+        resolve_what_is_due(&house).await;
+        house.step(3_600);
+    }
+    std::fs::rename(away, house.path()).unwrap();
+    resolve_what_is_due(&house).await;
+    assert!(matches!(status(&house, &key).await, EventStatus::Pending { .. }));
+    hidden.show();
+    house.step(1);
+    resolve_what_is_due(&house).await;
+    assert_eq!(house.builds().await.len(), 2);
+}
+
+#[tokio::test]
+async fn who_starts_a_commit_that_is_gone_is_told_so_at_once_and_has_the_last_word_after_a_minute() {
+    let (house, _hidden, _) = without_its_head().await;
+    let started = house.start("ci", Some("by-hand")).await.unwrap();
+    let why = started.pending.unwrap();
+    assert!(
+        why.contains("has no commit") && why.contains("given up after 2027-01-15T08:01:00.000Z"),
+        "{why}"
+    );
+    for _ in 0..6 {
+        house.step(13);
+        resolve_what_is_due(&house).await;
+    }
+    let given_up = house.start("ci", Some("by-hand")).await.unwrap_err();
+    assert!(matches!(given_up, StartError::Abandoned { .. }), "{given_up}");
+}
+
+#[tokio::test]
+async fn who_could_not_find_a_commit_that_another_found_meanwhile_answers_with_its_build() {
+    let (house, hidden, key) = without_its_head().await;
+    let (another, event) = (house.controller.clone(), key.clone());
+    house.watched.before_next_commit(async move {
+        hidden.show();
+        another.resolve(&event).await.unwrap();
+    });
+    let resolved = house.controller.resolve(&key).await.unwrap();
+    assert!(
+        matches!(&resolved, Resolved::Decided { builds, .. } if *builds == [house.id(2)]),
+        "{resolved:?}"
+    );
 }
 
 #[tokio::test]
@@ -81,7 +192,7 @@ async fn an_event_of_a_repository_that_cannot_be_reached_waits_longer_each_time_
         house.tick().await;
         let event = house.controller.event(&key).await.unwrap().unwrap();
         let EventStatus::Pending { next_try, .. } = event.status else { panic!("{event:?}") };
-        let now = branchline_ports::Clock::now(&*house.clock);
+        let now = house.clock.now();
         waits.push(next_try.since(now).as_secs());
         // Not before its time.
         assert!(house.controller.due_events(10).await.unwrap().is_empty());
@@ -106,6 +217,48 @@ async fn an_event_is_not_given_up_however_long_its_repository_is_away() {
     std::fs::rename(gone, house.path()).unwrap();
     house.rest().await;
     assert_eq!(house.builds().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_repository_that_never_answers_is_asked_again_later() {
+    let house = House::with(&[("ci", CI)]).await;
+    house.controller.observe(&house.repository, None).await.unwrap();
+    let key = house.controller.due_events(10).await.unwrap().remove(0).event;
+    house.git.hangs.store(true, Ordering::SeqCst);
+    let controller = house.controller.clone();
+    let looking =
+        tokio::spawn(async move { controller.tick_parts(&[Part::Events], Duration::from_secs(60)).await });
+    house.git.asked.notified().await;
+    house.step(120);
+    assert_eq!(looking.await.unwrap().failures, []);
+    let EventStatus::Pending { why, failures, .. } = status(&house, &key).await else { panic!() };
+    assert!(failures == 1 && why.unwrap().contains("within 120 s"));
+    house.git.hangs.store(false, Ordering::SeqCst);
+    house.step(1);
+    house.rest().await;
+    assert_eq!(house.builds().await.len(), 1);
+}
+
+#[tokio::test]
+async fn many_events_that_can_never_be_decided_keep_no_other_waiting() {
+    let house = House::with(&[("ci", CI)]).await;
+    house.look().await;
+    let bad = house.commit("Cannot be stored");
+    for number in 0..70 {
+        git(&house.path(), &["branch", &format!("bad{number}")]);
+    }
+    git(&house.path(), &["reset", "--quiet", "--hard", "HEAD~1"]);
+    house.controller.observe(&house.repository, None).await.unwrap();
+    house.watched.refuse_where(
+        move |change| matches!(change, Change::Put { row: Row::Build(build), .. } if build.commit.as_str() == bad),
+    );
+    house.step(1);
+    house.commit("Can be");
+    house.controller.observe(&house.repository, None).await.unwrap();
+    for _ in 0..3 {
+        house.tick().await;
+    }
+    assert_eq!(house.builds().await.len(), 2);
 }
 
 #[tokio::test]

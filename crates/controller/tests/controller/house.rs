@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,15 +12,16 @@ use branchline_artifacts::FolderArtifacts;
 use branchline_checkout::{Cache, GitCheckout, Network, Sources};
 use branchline_controller::{BuildView, Controller, Ports, StartError, StartRequest, Started, Ticked};
 use branchline_model::{
-    Actor, AttemptEnd, AttemptId, AttemptReport, Build, BuildId, PipelineName, PoolName, RepositoryId,
-    RepositoryName, RunId, Stop, Timestamp, WorkerId, keys,
+    Actor, AttemptEnd, AttemptId, AttemptReport, Build, BuildId, CommitId, PipelineName, PoolName, RefName,
+    RepositoryId, RepositoryName, RunId, Stop, Timestamp, WorkerId, keys,
 };
 use branchline_ports::{
-    Artifacts, Assignment, Bell, Claimant, Clock, LaunchError, Launcher, ProtocolError, Ring, Store,
-    WorkerProtocol,
+    Artifacts, Assignment, Bell, Checkout, CheckoutError, Claimant, Clock, CommitFiles, Heads, LaunchError,
+    Launcher, ProtocolError, Ring, Store, WorkerProtocol,
 };
 use branchline_store::MemoryStore;
 use branchline_testkit::{PoisonedStore, SteppedClock};
+use tokio::sync::Notify;
 
 use crate::logs::Logs;
 use crate::store::Watched;
@@ -43,6 +45,8 @@ pub enum Way {
     AnswersLost,
     /// They do not arrive, and nobody knows.
     Silent,
+    /// They do not arrive, and whoever gives them waits for ever.
+    Endless,
 }
 
 /// Remembers orders, and may be out of reach.
@@ -50,6 +54,8 @@ pub enum Way {
 pub struct Orders {
     pub told: Mutex<Vec<AttemptId>>,
     pub way: Mutex<Way>,
+    /// Somebody gives an order.
+    pub given: Notify,
     before_next: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
@@ -70,11 +76,15 @@ impl Launcher for Orders {
         if matches!(way, Way::Open | Way::AnswersLost) {
             self.told.lock().unwrap().push(attempt.clone());
         }
+        self.given.notify_one();
+        if way == Way::Endless {
+            std::future::pending::<()>().await;
+        }
         let (worker, why) = (worker.clone(), "it is away".to_owned());
         match way {
             Way::Open => Ok(()),
             Way::Away => Err(LaunchError::Unavailable { worker, why }),
-            Way::AnswersLost | Way::Silent => Err(LaunchError::Unknown { worker, why }),
+            Way::AnswersLost | Way::Silent | Way::Endless => Err(LaunchError::Unknown { worker, why }),
         }
     }
 
@@ -83,8 +93,37 @@ impl Launcher for Orders {
     }
 }
 
+/// Git that now and then never answers.
+pub struct HouseGit {
+    git: GitCheckout,
+    pub hangs: AtomicBool,
+    /// Somebody asks for pipelines.
+    pub asked: Notify,
+}
+
+#[async_trait]
+impl Checkout for HouseGit {
+    async fn heads(&self, url: &str) -> Result<Heads, CheckoutError> {
+        self.git.heads(url).await
+    }
+
+    async fn pipelines_at(
+        &self,
+        url: &str,
+        commit: &CommitId,
+        ref_name: Option<&RefName>,
+    ) -> Result<CommitFiles, CheckoutError> {
+        self.asked.notify_one();
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        self.git.pipelines_at(url, commit, ref_name).await
+    }
+}
+
 pub struct House {
     pub controller: Controller,
+    pub git: Arc<HouseGit>,
     pub clock: Arc<SteppedClock>,
     pub orders: Arc<Orders>,
     pub store: Arc<PoisonedStore>,
@@ -123,17 +162,24 @@ impl House {
         commit(&path, "First");
         let clock = Arc::new(SteppedClock::at(Timestamp(1_800_000_000_000)));
         let orders = Arc::new(Orders::default());
+        let network = Network::default();
+        let cache = Cache::open(folder.path().join("git"), network.clone()).unwrap();
+        let git = Arc::new(HouseGit {
+            git: GitCheckout::new(cache, network, Sources::default()),
+            hangs: false.into(),
+            asked: Notify::new(),
+        });
         let logs = Arc::new(Logs::open(folder.path().join("logs")));
-        let controller =
-            controller(folder.path(), &watched, &logs, &orders, Arc::clone(&clock) as Arc<dyn Clock>);
+        let ports = (&watched, &logs, &git, &orders);
+        let controller = controller(ports, Arc::clone(&clock) as Arc<dyn Clock>);
         let text = path.to_str().unwrap();
         let repository = controller.add_repository(&RepositoryName::new(text), text).await.unwrap();
-        Self { controller, clock, orders, store, watched, logs, repository, folder }
+        Self { controller, git, clock, orders, store, watched, logs, repository, folder }
     }
 
     /// Another controller on the same rows, with a clock of its own.
     pub fn with_clock(&self, clock: Arc<dyn Clock>) -> Controller {
-        controller(self.folder.path(), &self.watched, &self.logs, &self.orders, clock)
+        controller((&self.watched, &self.logs, &self.git, &self.orders), clock)
     }
 
     pub fn path(&self) -> std::path::PathBuf {
@@ -241,18 +287,13 @@ impl House {
 }
 
 fn controller(
-    folder: &Path,
-    store: &Arc<Watched>,
-    logs: &Arc<Logs>,
-    orders: &Arc<Orders>,
+    (store, logs, git, orders): (&Arc<Watched>, &Arc<Logs>, &Arc<HouseGit>, &Arc<Orders>),
     clock: Arc<dyn Clock>,
 ) -> Controller {
-    let network = Network::default();
-    let cache = Cache::open(folder.join("git"), network.clone()).unwrap();
     Controller::new(Ports {
         store: Arc::clone(store) as Arc<dyn Store>,
         artifacts: Arc::clone(logs) as Arc<dyn Artifacts>,
-        checkout: Arc::new(GitCheckout::new(cache, network, Sources::default())),
+        checkout: Arc::clone(git) as Arc<dyn Checkout>,
         launcher: Arc::clone(orders) as Arc<dyn Launcher>,
         bell: Arc::new(DeafBell),
         clock,

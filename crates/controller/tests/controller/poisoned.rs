@@ -2,7 +2,8 @@
 //! One test for each partition that builds share.
 
 use branchline_model::{
-    Actor, AttemptEnd, AttemptId, Change, EndReason, Expectation, Key, LaneId, Outcome, PoolName, RefName,
+    Actor, AttemptEnd, AttemptId, Change, EndReason, EventStatus, Expectation, Key, LaneId, Outcome, PoolName,
+    RefName,
     Row, RunState, Wants, WorkerId, keys,
 };
 use branchline_ports::{Heard, Page, ProtocolError, Store, StoreError, WorkerProtocol};
@@ -383,4 +384,24 @@ async fn a_poisoned_ref_keeps_no_other_from_being_seen() {
     house.look().await;
     let newest = house.builds().await.pop().unwrap();
     assert_eq!(newest.ref_name.to_string(), "refs/heads/third");
+}
+
+#[tokio::test]
+async fn an_event_that_was_put_off_and_can_be_read_again_waits_as_others_do() {
+    let house = House::with(&[("ci", CI)]).await;
+    house.controller.observe(&house.repository, None).await.unwrap();
+    let pending = house.controller.due_events(10).await.unwrap().remove(0);
+    let row = house.store.read(&[keys::event(&pending.event)]).await.unwrap().remove(0).unwrap().value;
+    house.store.poison(row.key());
+    house.tick().await;
+    house.store.commit_if_unchanged(vec![Change::Put { row, expected: Expectation::Any }]).await.unwrap();
+    // It is tried once in an hour's time, and not again and again for having been put off.
+    std::fs::rename(house.path(), house.path().with_extension("gone")).unwrap();
+    house.step(3_600);
+    for _ in 0..5 {
+        house.tick().await;
+    }
+    let event = house.controller.event(&pending.event).await.unwrap().unwrap();
+    assert!(matches!(event.status, EventStatus::Pending { failures: 1, .. }), "{event:?}");
+    assert!(house.controller.due_events(10).await.unwrap().is_empty());
 }

@@ -1,8 +1,8 @@
 //! That rows come back as they were written, in the order they are asked for.
 
 use branchline_model::{
-    Actor, Event, EventKey, EventKind, EventStatus, Expectation, PipelineName, RefName, RepositoryId,
-    RepositoryName, Row, Timestamp, Trouble,
+    Actor, Event, EventKey, EventKind, EventStatus, Expectation, Missing, PipelineName, RefName,
+    RepositoryId, RepositoryName, Row, Timestamp, Trouble,
 };
 use branchline_ports::{Page, Store};
 
@@ -49,6 +49,7 @@ pub async fn rows_of_every_shape_come_back_as_they_were_written(store: &dyn Stor
                 failures: u32::MAX,
                 next_try: Timestamp(0),
                 why: Some(odd.clone()),
+                missing: Some(Missing { since: Timestamp(i64::MIN), looks: u32::MAX }),
             },
         })
     };
