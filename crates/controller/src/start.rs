@@ -1,13 +1,15 @@
-//! A pipeline is started by hand. The start is an event like any other: stored first, then decided.
+//! A pipeline is started by hand. The start is an event like any other: stored first, then decided. Invariant: whoever is told
+//! that a start is accepted has it stored.
 
 use branchline_core::intent::SpecFile;
 use branchline_core::start;
 use branchline_model::{
-    Actor, BuildId, CommitId, EventKey, PipelineName, Reason, Ref, RefName, Repository, RepositoryId, keys,
+    Actor, BuildId, CommitId, Event, EventKey, PipelineName, Reason, Ref, RefName, Repository, RepositoryId,
+    keys,
 };
 use branchline_ports::{CommitInfo, Ring, StoreError};
 
-use crate::commit::Outcome;
+use crate::commit::{MOST_TRIES, Outcome};
 use crate::{Controller, ControllerError, Resolved};
 
 /// What someone asks to start.
@@ -34,7 +36,7 @@ pub struct Started {
     pub builds: Vec<BuildId>,
     /// Why each pipeline is built or not.
     pub reasons: Vec<Reason>,
-    /// What keeps it from being decided now; it will be tried again.
+    /// What keeps it from being decided now; it is stored, and will be tried again.
     pub pending: Option<String>,
 }
 
@@ -125,14 +127,14 @@ impl Controller {
             commit,
             actor: request.actor,
         };
-        // A conflict says that this very start was accepted before; what became of it is the answer.
-        let (Outcome::Done | Outcome::Again) =
-            self.commit(start::start(&repository.value, what, self.clock.now())).await?;
-        let (builds, reasons, pending) = match self.resolve(&event).await? {
-            Resolved::Decided { builds, reasons } => (builds, reasons, None),
-            Resolved::Pending { why } => (Vec::new(), Vec::new(), Some(why)),
-            Resolved::Abandoned { why } => return Err(StartError::Abandoned { why }),
-            Resolved::Unknown => (Vec::new(), Vec::new(), Some("it is not stored yet".to_owned())),
+        self.accept_start(&repository.value, &event, what).await?;
+        let (builds, reasons, pending) = match self.resolve(&event).await {
+            Ok(Resolved::Decided { builds, reasons }) => (builds, reasons, None),
+            Ok(Resolved::Pending { why }) => (Vec::new(), Vec::new(), Some(why)),
+            Ok(Resolved::Abandoned { why }) => return Err(StartError::Abandoned { why }),
+            Ok(Resolved::Unknown) => return Err(forgotten(&event)),
+            // It is stored, so it is not told to have failed: it would be asked for again.
+            Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
         };
         if builds.is_empty() {
             for reason in &reasons {
@@ -189,17 +191,38 @@ impl Controller {
             commit: local.commit,
             actor: local.actor,
         };
-        self.commit(start::start(&repository.value, what, self.clock.now())).await?;
-        let Some(subject) = self.subject(&event, &local.repository).await? else { return Ok(Vec::new()) };
+        self.accept_start(&repository.value, &event, what).await?;
+        let subject = self.subject(&event, &local.repository).await?.ok_or_else(|| forgotten(&event))?;
         match self.decide(subject, &local.info, &local.files).await? {
             Resolved::Decided { builds, .. } => Ok(builds),
             Resolved::Pending { why } | Resolved::Abandoned { why } => Err(StartError::Abandoned { why }),
-            Resolved::Unknown => Ok(Vec::new()),
+            Resolved::Unknown => Err(forgotten(&event)),
         }
     }
 }
 
 impl Controller {
+    /// Has a start stored, now or before: what became of it then is the answer.
+    async fn accept_start(
+        &self,
+        repository: &Repository,
+        event: &EventKey,
+        what: start::Start,
+    ) -> Result<(), ControllerError> {
+        for _ in 0..MOST_TRIES {
+            if let Outcome::Done =
+                self.commit(start::start(repository, what.clone(), self.clock.now())).await?
+            {
+                return Ok(());
+            }
+            // A conflict may say that this very start is there, or only that somebody was at the same rows.
+            if self.row::<Event>(keys::event(event)).await?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(ControllerError::Contended { what: format!("the start {event}") })
+    }
+
     /// Where a branch or tag was last seen; a branch that is not there may be meant as a tag.
     async fn head_of(
         &self,
@@ -215,6 +238,11 @@ impl Controller {
         }
         Ok(None)
     }
+}
+
+/// A start that was there a moment ago: decided long before, it was forgotten just now.
+fn forgotten(event: &EventKey) -> StartError {
+    StartError::Controller(ControllerError::Contended { what: format!("the start {event}") })
 }
 
 fn is_idempotency_key(key: &str) -> bool {

@@ -273,6 +273,40 @@ async fn the_same_start_asked_for_twice_is_one_build() {
 }
 
 #[tokio::test]
+async fn a_start_that_others_get_in_the_way_of_is_stored_all_the_same() {
+    let house = House::with(&[("ci", CI)]).await;
+    house.look().await;
+    house.watched.conflict(3);
+    let started = house.start("ci", None).await.unwrap();
+    assert_eq!((started.builds, started.pending), (vec![house.id(2)], None));
+}
+
+#[tokio::test]
+async fn a_start_that_could_not_be_stored_is_an_error_and_no_build() {
+    let house = House::with(&[("ci", CI)]).await;
+    house.look().await;
+    house.watched.conflict(usize::MAX);
+    let error = house.start("ci", None).await.unwrap_err();
+    assert!(error.to_string().contains("try again"), "{error}");
+    house.watched.conflict(0);
+    house.rest().await;
+    assert_eq!(house.builds().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_start_that_is_stored_and_cannot_be_decided_now_is_pending_and_no_error() {
+    let house = House::with(&[("ci", CI)]).await;
+    house.look().await;
+    house.watched.refuse_after(1);
+    let started = house.start("ci", None).await.unwrap();
+    assert!(started.builds.is_empty());
+    assert!(started.pending.unwrap().contains("told to refuse"));
+    house.watched.refuse(false);
+    house.rest().await;
+    assert_eq!(house.builds().await.len(), 2);
+}
+
+#[tokio::test]
 async fn a_start_that_cannot_be_says_what_there_is() {
     let push_only = "{on: push, jobs: {a: {process: true, steps: ['true']}}}";
     let house = House::with(&[("ci", CI), ("push-only", push_only)]).await;
