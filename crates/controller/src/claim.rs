@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use branchline_core::{claim, queue};
 use branchline_model::{
-    AttemptId, Lane, Plan, PoolName, QueueEntry, Run, RunDefinition, RunDefinitionRow, RunId, Versioned, keys,
+    AttemptId, Demand, Lane, Plan, PoolName, QueueEntry, Run, RunDefinition, RunDefinitionRow, RunId,
+    Versioned, keys,
 };
 use branchline_ports::{Assignment, Claimant, Lease, Page, ProtocolError, Ring, StoreError};
 
@@ -17,7 +18,7 @@ use crate::work::{contended, unavailable};
 
 /// So many demands are looked at, and
 const MOST_DEMANDS: usize = 256;
-/// so many lanes looked into, before a look ends in vain, and the next begins elsewhere.
+/// so many lanes looked into, before a look ends in vain, and the next goes on elsewhere.
 const MOST_LANES: usize = 64;
 /// Beyond what it wants, a claim reads so many places more at the most, to find some that nobody else is after.
 const MOST_SKIPPED: usize = 1_000;
@@ -31,8 +32,6 @@ struct Looked {
     in_hand: InHand,
     /// What clears away that which was empty.
     tidy: Plan,
-    /// Nothing was left out.
-    whole: bool,
 }
 
 impl Looked {
@@ -49,17 +48,21 @@ impl Controller {
         pool: &PoolName,
         most: usize,
     ) -> Result<Vec<Assignment>, ProtocolError> {
-        let mut crossed = 0;
+        let (mut crossed, mut walk) = (0, None);
         for _ in 0..MOST_TRIES {
             let turn = self.hints.next_turn();
-            let looked =
-                self.look(claimant, pool, most, turn, skip(turn, crossed)).await.map_err(unavailable)?;
+            let mut demands = walk.take().unwrap_or_else(|| DemandWalk::new(pool, &claimant.tags, turn));
+            let looked = self
+                .look(claimant, &mut demands, most, turn, skip(turn, crossed))
+                .await
+                .map_err(unavailable)?;
             // Somebody who changed it meanwhile has tidied, or uses it again: either is well.
             let (Outcome::Done | Outcome::Again) = self.commit(looked.tidy).await.map_err(unavailable)?;
             if looked.entries.is_empty() {
-                if looked.whole {
+                if demands.is_over() {
                     return Ok(Vec::new());
                 }
+                walk = Some(demands);
                 continue;
             }
             let (waiting, mut definitions) = self.with_definitions(looked.entries).await?;
@@ -69,7 +72,7 @@ impl Controller {
             let assign = |attempt: &AttemptId| {
                 let definition = definitions.remove(&attempt.run)?;
                 let lease = Lease { attempt: attempt.clone(), worker: claimant.worker.clone() };
-                Some(Assignment { lease, definition, stop: None })
+                Some(Assignment { lease, definition, stop: None, begun: false })
             };
             let assignments = taken.iter().filter_map(assign).collect();
             if let Outcome::Again = self.commit(plan).await.map_err(unavailable)? {
@@ -122,61 +125,53 @@ impl Controller {
         Ok((with, found))
     }
 
-    /// Looks through the lanes that this worker may take from, in the order of their turn, until it has enough.
+    /// Looks through the lanes that this worker may take from, in the order of their turn, until it has enough, or has looked
+    /// at so many that the next look is to go on.
     async fn look(
         &self,
         claimant: &Claimant,
-        pool: &PoolName,
+        demands: &mut DemandWalk,
         most: usize,
         turn: u64,
         skip: usize,
     ) -> Result<Looked, StoreError> {
-        let mut looked = Looked {
-            entries: Vec::new(),
-            in_hand: InHand::nothing(&self.hints),
-            tidy: Plan::default(),
-            whole: true,
-        };
-        let (mut demands_seen, mut lanes_seen) = (0, 0);
-        let mut demands = DemandWalk::new(pool, turn);
-        loop {
-            let batch = demands.next(self).await?;
-            if batch.is_empty() || demands_seen >= MOST_DEMANDS {
-                looked.whole = batch.is_empty();
-                return Ok(looked);
+        let mut looked =
+            Looked { entries: Vec::new(), in_hand: InHand::nothing(&self.hints), tidy: Plan::default() };
+        let mut lanes_seen = 0;
+        for _ in 0..MOST_DEMANDS {
+            let Some(demand) = demands.next(self).await? else { return Ok(looked) };
+            let Demand { pool, wants, .. } = &demand.value;
+            if !queue::serves(wants, &claimant.tags) {
+                continue;
             }
-            demands_seen += batch.len();
-            for demand in batch {
-                if !queue::serves(&demand.value.wants, &claimant.tags) {
-                    continue;
+            let mut walk = Walk::lanes(self, pool, wants, turn);
+            let mut without_lanes = true;
+            loop {
+                let lanes = walk.next::<Lane>(self).await?;
+                if lanes.is_empty() {
+                    break;
                 }
-                let mut walk = Walk::lanes(self, pool, &demand.value.wants, turn);
-                let mut without_lanes = true;
-                loop {
-                    let lanes = walk.next::<Lane>(self).await?;
-                    if lanes.is_empty() {
-                        break;
-                    }
-                    without_lanes = false;
-                    lanes_seen += lanes.len();
-                    let before = looked.entries.len();
-                    self.look_into(&lanes, most, skip, &mut looked).await?;
-                    if looked.entries.len() > before {
-                        DemandWalk::served(self, &demand.value);
-                    }
-                    if looked.wants(most) == 0 {
-                        return Ok(looked);
-                    }
-                    if lanes_seen >= MOST_LANES {
-                        looked.whole = false;
-                        return Ok(looked);
-                    }
+                without_lanes = false;
+                lanes_seen += lanes.len();
+                let before = looked.entries.len();
+                self.look_into(&lanes, most, skip, &mut looked).await?;
+                if looked.entries.len() > before {
+                    demands.served(self, &demand.value);
                 }
-                if without_lanes {
-                    queue::retire_demand(&mut looked.tidy, &demand, self.clock.now());
+                if looked.wants(most) == 0 {
+                    return Ok(looked);
                 }
+                if lanes_seen >= MOST_LANES {
+                    demands.cut(self, turn);
+                    return Ok(looked);
+                }
+            }
+            if without_lanes {
+                queue::retire_demand(&mut looked.tidy, &demand, self.clock.now());
             }
         }
+        demands.cut(self, turn);
+        Ok(looked)
     }
 
     /// Takes from each of these lanes its share of what is wanted, and what is still wanted then from where there is more.

@@ -2,16 +2,20 @@
 //! reads a bounded page at a time, and begins behind what was served last, so that what is long is neither read whole
 //! nor always from its head.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use branchline_core::queue::{self, Found};
-use branchline_model::{Demand, LaneId, Plan, PoolName, Priority, Row, Standing, Versioned, Wants, keys};
+use branchline_model::{
+    Demand, LaneId, Plan, PoolName, Priority, Row, Standing, Tag, Versioned, Wants, keys,
+};
 use branchline_ports::{Page, StoreError};
 
 use crate::Controller;
 
 /// So many rows of a directory are read at once. One that is shorter is read whole.
 const ROWS_AT_ONCE: usize = 8;
+/// So many demands where the most urgent ones were in vain: there is much that this worker cannot take.
+const DEMANDS_AT_ONCE: usize = 64;
 
 impl Controller {
     /// Adds to a plan what makes the lanes be found that it puts entries into; answers their pools. Every commit does
@@ -73,6 +77,12 @@ impl Walk {
         Self { page: Page::of(directory, ROWS_AT_ONCE), start, stage: Stage::First }
     }
 
+    /// Through all that is wanted of a pool, whatever its priority, from behind this sort key and round to it.
+    fn demands(pool: &PoolName, start: String) -> Self {
+        let page = Page { after: Some(start.clone()), ..Page::of(keys::demands(pool), DEMANDS_AT_ONCE) };
+        Self { page, start, stage: Stage::Onwards }
+    }
+
     /// The next rows; none once it is through.
     pub(crate) async fn next<T: TryFrom<Row, Error = Row> + Into<Row> + Clone>(
         &mut self,
@@ -83,7 +93,7 @@ impl Walk {
                 return Ok(Vec::new());
             }
             let mut rows = controller.leads::<T>(&self.page).await?;
-            let full = rows.len() == ROWS_AT_ONCE;
+            let full = rows.len() == self.page.limit;
             match self.stage {
                 Stage::First if full => {
                     self.page.after = Some(self.start.clone());
@@ -119,7 +129,7 @@ fn sort_of<T: Into<Row> + Clone>(row: &Versioned<T>) -> String {
 }
 
 /// A walk through what is wanted of a pool, the most urgent first, and what is equally urgent in its turn.
-pub(crate) struct DemandWalk {
+struct UrgentFirst {
     /// What was not read yet.
     rest: Option<Page>,
     /// The many that are equally urgent, while they are walked through.
@@ -127,16 +137,13 @@ pub(crate) struct DemandWalk {
     turn: u64,
 }
 
-impl DemandWalk {
-    pub(crate) fn new(pool: &PoolName, turn: u64) -> Self {
+impl UrgentFirst {
+    fn new(pool: &PoolName, turn: u64) -> Self {
         Self { rest: Some(Page::of(keys::demands(pool), ROWS_AT_ONCE)), equals: None, turn }
     }
 
     /// The next demands; none once it is through.
-    pub(crate) async fn next(
-        &mut self,
-        controller: &Controller,
-    ) -> Result<Vec<Versioned<Demand>>, StoreError> {
+    async fn next(&mut self, controller: &Controller) -> Result<Vec<Versioned<Demand>>, StoreError> {
         loop {
             if let Some(walk) = &mut self.equals {
                 let rows = walk.next(controller).await?;
@@ -184,12 +191,94 @@ impl DemandWalk {
         let start = controller.hints.start(&format!("{partition}/{prefix}"), turn);
         format!("{prefix}/{start}")
     }
+}
+
+/// What one claim looks through: the most urgent demands first. Where those that it had the time for were all in vain, it goes on
+/// where a claim like it ended the last time, through everything; so whatever waits comes into sight within a few claims,
+/// however much there is that this worker cannot take.
+pub(crate) struct DemandWalk {
+    pool: PoolName,
+    /// Whose turns these are: those of workers with the same tags.
+    whose: String,
+    part: Part,
+    /// What was read and not looked at yet.
+    read: VecDeque<Versioned<Demand>>,
+    last: Option<String>,
+}
+
+enum Part {
+    Urgent(UrgentFirst),
+    Rest(Walk),
+    Done,
+}
+
+impl DemandWalk {
+    pub(crate) fn new(pool: &PoolName, tags: &BTreeSet<Tag>, turn: u64) -> Self {
+        let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+        let whose = format!("{} in vain for {}", keys::demands(pool), tags.join("\n"));
+        let part = Part::Urgent(UrgentFirst::new(pool, turn));
+        Self { pool: pool.clone(), whose, part, read: VecDeque::new(), last: None }
+    }
+
+    /// The next demand; none once it is through.
+    pub(crate) async fn next(
+        &mut self,
+        controller: &Controller,
+    ) -> Result<Option<Versioned<Demand>>, StoreError> {
+        if self.read.is_empty() {
+            let rows = match &mut self.part {
+                Part::Urgent(walk) => walk.next(controller).await?,
+                Part::Rest(walk) => walk.next(controller).await?,
+                Part::Done => Vec::new(),
+            };
+            self.read = rows.into();
+        }
+        let next = self.read.pop_front();
+        match &next {
+            Some(demand) => self.last = Some(sort_of(demand)),
+            None => self.part = Part::Done,
+        }
+        Ok(next)
+    }
+
+    /// This look ends in vain, and not because it was through: the next one goes on elsewhere.
+    pub(crate) fn cut(&mut self, controller: &Controller, turn: u64) {
+        match &self.part {
+            Part::Urgent(_) => {
+                // Where nobody knows where the last one ended: anywhere among what is as urgent as what was seen last.
+                let anywhere = || {
+                    let last = self.last.as_deref().unwrap_or_default();
+                    let priority = last.split_once('/').map_or(last, |(priority, _)| priority);
+                    format!("{priority}/{}", queue::position(turn))
+                };
+                let start = controller.hints.known(&self.whose).unwrap_or_else(anywhere);
+                self.read.clear();
+                self.part = Part::Rest(Walk::demands(&self.pool, start));
+            }
+            Part::Rest(_) => self.note(controller),
+            Part::Done => {}
+        }
+    }
+
+    /// Whether there is nothing more to look at.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.part, Part::Done)
+    }
 
     /// Some lane of this demand was served.
-    pub(crate) fn served(controller: &Controller, demand: &Demand) {
+    pub(crate) fn served(&self, controller: &Controller, demand: &Demand) {
         let key = keys::demand(&demand.pool, &demand.wants);
         if let Some((prefix, rest)) = key.sort.split_once('/') {
             controller.hints.served(&format!("{}/{prefix}", key.partition), rest);
+        }
+        if matches!(self.part, Part::Rest(_)) {
+            self.note(controller);
+        }
+    }
+
+    fn note(&self, controller: &Controller) {
+        if let Some(last) = &self.last {
+            controller.hints.served(&self.whose, last);
         }
     }
 }

@@ -35,8 +35,12 @@ impl ClaimHints {
 
     /// Behind which sort key of a directory to begin: the one that was served last, so that each is served in its turn.
     pub(crate) fn start(&self, directory: &str, turn: u64) -> String {
-        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
-        served.get(directory).cloned().unwrap_or_else(|| queue::position(turn))
+        self.known(directory).unwrap_or_else(|| queue::position(turn))
+    }
+
+    /// Which one of a directory was served last.
+    pub(crate) fn known(&self, directory: &str) -> Option<String> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner).get(directory).cloned()
     }
 
     /// This one was served, or had nothing.

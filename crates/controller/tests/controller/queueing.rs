@@ -16,6 +16,7 @@ use branchline_model::{
 };
 use branchline_ports::{Claimant, CommitError, Page, Store, StoreError, WorkerProtocol};
 use branchline_store::{MemoryStore, SqliteStore};
+use proptest::prelude::*;
 
 use crate::house::{House, claimant};
 
@@ -297,4 +298,42 @@ async fn lanes_that_stay_empty_are_cleared_away_by_those_who_look() {
     let pool = PoolName::new("default");
     assert!(store.page(&Page::of(keys::lanes(&pool, &Wants::default()), 10)).await.unwrap().is_empty());
     assert!(store.page(&Page::of(keys::demands(&pool), 10)).await.unwrap().is_empty());
+}
+
+/// How many claims of a worker with this tag it takes to be given anything, where so many others want something else.
+fn claims_needed(others: impl Iterator<Item = i16>, mine: i16) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = memory();
+        for (number, priority) in others.enumerate() {
+            let wanted = wants(priority, &[&format!("t{number}")]);
+            queue_runs(&*store, &format!("app{number}"), &wanted, 1).await;
+        }
+        queue_runs(&*store, "mine", &wants(mine, &["mine"]), 1).await;
+        let house = house(&store).await;
+        let mut claims = 1;
+        while house.controller.claim(&tagged(&["mine"]), 1).await.unwrap().is_empty() {
+            claims += 1;
+            assert!(claims < 10, "it is not found");
+        }
+        claims
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_a_worker_can_take_is_found_among_a_thousand_demands_that_it_cannot(
+        spread in prop::sample::select(vec![1_i16, 3, 40, 1_000]),
+        mine in -10_i16..1_010,
+    ) {
+        prop_assert_eq!(claims_needed((0..1_000).map(|number| number % spread), mine), 1);
+    }
+}
+
+#[test]
+fn what_is_behind_more_demands_than_one_claim_looks_at_is_found_by_one_of_the_next() {
+    // The first begins anywhere among them, and may come past it.
+    assert!(claims_needed((0..9_000).map(|_| 5), 0) <= 2);
 }
