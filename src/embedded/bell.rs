@@ -13,8 +13,10 @@ const RINGS_KEPT: usize = 4_096;
 pub struct EmbeddedBell {
     /// An event was accepted.
     pub events: Arc<Notify>,
-    /// There is something to advance or to perform.
+    /// There is something to advance.
     pub work: Arc<Notify>,
+    /// There is something to perform.
+    pub effects: Arc<Notify>,
     /// A queue has more runs.
     pub queue: Arc<Notify>,
     rings: broadcast::Sender<Ring>,
@@ -33,6 +35,7 @@ impl EmbeddedBell {
         Self {
             events: Arc::default(),
             work: Arc::default(),
+            effects: Arc::default(),
             queue: Arc::default(),
             rings: broadcast::channel(RINGS_KEPT).0,
         }
@@ -49,7 +52,8 @@ impl Bell for EmbeddedBell {
     fn ring(&self, ring: Ring) {
         match &ring {
             Ring::Events => self.events.notify_one(),
-            Ring::EndedRuns | Ring::Effects => self.work.notify_one(),
+            Ring::EndedRuns => self.work.notify_one(),
+            Ring::Effects => self.effects.notify_one(),
             Ring::Queue(_) => self.queue.notify_one(),
             Ring::RepositoryChanged(_) | Ring::BuildChanged(_) | Ring::LogGrew(_) => {}
         }

@@ -43,6 +43,7 @@ impl Loops {
         let mut loops = Self { tasks: Vec::new(), end: end.clone() };
         loops.spawn(resolve_events(controller.clone(), bell.clone(), end.clone()));
         loops.spawn(advance_builds(controller.clone(), bell.clone(), end.clone()));
+        loops.spawn(perform_effects(controller.clone(), bell.clone(), end.clone()));
         loops.spawn(tick(controller.clone(), end.clone()));
         loops.spawn(remove(controller.clone(), end.clone()));
         loops.spawn(wake_worker(worker.clone(), bell.clone(), end));
@@ -112,16 +113,27 @@ async fn resolve_events(controller: Controller, bell: EmbeddedBell, end: Cancell
     }
 }
 
-/// Advances builds, performs effects, and acts on deadlines.
+/// Performs effects. One that is not answered keeps only others of its kind waiting.
+async fn perform_effects(controller: Controller, bell: EmbeddedBell, end: CancellationToken) {
+    loop {
+        if let Err(error) = controller.perform().await {
+            tracing::warn!(%error, "effects could not be performed; it will be tried again");
+        }
+        tokio::select! {
+            () = bell.effects.notified() => {}
+            () = tokio::time::sleep(TICK) => {}
+            () = end.cancelled() => return,
+        }
+    }
+}
+
+/// Advances builds, and acts on deadlines.
 async fn advance_builds(controller: Controller, bell: EmbeddedBell, end: CancellationToken) {
     let mut deadlines_seen: Option<Instant> = None;
     let mut listens = false;
     loop {
         if let Err(error) = controller.advance().await {
             tracing::warn!(%error, "builds could not be advanced; it will be tried again");
-        }
-        if let Err(error) = controller.perform().await {
-            tracing::warn!(%error, "effects could not be performed; it will be tried again");
         }
         if deadlines_seen.is_none_or(|seen| seen.elapsed() >= TICK) {
             if let Err(error) = controller.pass_deadlines().await {

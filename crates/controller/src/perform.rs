@@ -1,13 +1,15 @@
 //! Perform: effects that were committed are done, at least once, and forgotten only when they are known to be done.
-//! Invariant: an effect is taken by a commit before it is done, so that of many performers at once one does it; one that
-//! may have been done before is looked at first.
+//! Invariants: an effect is taken by a commit before it is done, so that of many performers at once one does it; a try ends
+//! while it is still held, so that none overlaps the next; one that may have been done before is looked at first.
 
-use branchline_core::effect::{self, Taken, Tried};
+use std::pin::pin;
+
+use branchline_core::effect::{self, LONGEST_TRY, Taken, Tried};
 use branchline_model::{
     AttemptId, DeadEffect, DueEffect, Effect, EffectKey, Expectation, PendingEffect, Run, Timestamp, keys,
 };
 use branchline_ports::{LaunchError, Page, Ring, StoreError};
-use futures_util::future::join_all;
+use futures_util::future::{Either, join_all, select};
 
 use crate::commit::{MOST_TRIES, Outcome};
 use crate::controller::{Known, typed};
@@ -87,12 +89,12 @@ impl Controller {
                     continue;
                 }
             }
-            done += self.perform_taken(taken).await?;
+            done += self.perform_taken(taken, now).await?;
         }
         Ok(done)
     }
 
-    async fn perform_taken(&self, taken: Vec<Taken>) -> Result<usize, ControllerError> {
+    async fn perform_taken(&self, taken: Vec<Taken>, at: Timestamp) -> Result<usize, ControllerError> {
         if taken.is_empty() {
             return Ok(0);
         }
@@ -100,7 +102,7 @@ impl Controller {
         let rows = self.store.read(&keys).await?;
         let runs = keys.iter().zip(rows).map(|(key, row)| self.known::<Run>(key, row));
         let tries = taken.into_iter().zip(runs).map(|(taken, run)| async move {
-            let tried = self.try_one(&taken, &run).await;
+            let tried = self.try_in_time(&taken, at, &run).await;
             if let Tried::Failed { why } | Tried::Unknown { why } = &tried {
                 tracing::warn!(effect = %taken.pending.effect.key(), failures = taken.pending.failures + 1, why, "an effect failed");
             }
@@ -116,6 +118,25 @@ impl Controller {
             }
         }
         Err(ControllerError::Contended { what: "the effects that were tried".to_owned() })
+    }
+
+    /// Tries what was taken at this time. What does not end in time is given up: others take it soon.
+    async fn try_in_time(&self, taken: &Taken, at: Timestamp, run: &Known<Run>) -> Tried {
+        let left = LONGEST_TRY.saturating_sub(self.clock.now().since(at));
+        if left.is_zero() {
+            let why = format!("it was not begun within {} s after it was taken", LONGEST_TRY.as_secs());
+            return Tried::Failed { why };
+        }
+        match select(pin!(self.try_one(taken, run)), self.clock.sleep(left)).await {
+            Either::Left((tried, _)) => tried,
+            Either::Right(_) => {
+                let seconds = LONGEST_TRY.as_secs();
+                let why = format!(
+                    "it took too long: nobody answered within {seconds} s, so it may have been done or not"
+                );
+                Tried::Unknown { why }
+            }
+        }
     }
 
     async fn try_one(&self, taken: &Taken, run: &Known<Run>) -> Tried {

@@ -15,6 +15,12 @@ use branchline_model::{
 /// So long others leave an effect alone that was taken. No performer may take longer.
 pub const HOLD: Duration = Duration::from_secs(60);
 
+/// So long after it was taken a try is given up. The rest of [`HOLD`] is for writing down what came of it, before anybody else
+/// takes it.
+pub const LONGEST_TRY: Duration = Duration::from_secs(30);
+
+const _: () = assert!(LONGEST_TRY.as_secs() * 2 <= HOLD.as_secs());
+
 /// After so many failures an effect is a dead letter: some two hours with the waits of [`backoff`].
 pub const MOST_FAILURES: u32 = 20;
 

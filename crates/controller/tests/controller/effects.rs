@@ -1,7 +1,7 @@
 //! Effects: after their commit, at least once, not again without looking, and never forgotten.
 
 use branchline_controller::Letter;
-use branchline_core::effect::MOST_FAILURES;
+use branchline_core::effect::{HOLD, LONGEST_TRY, MOST_FAILURES};
 use branchline_model::{Actor, AttemptEnd, DeadEffect, EffectKey, keys};
 use branchline_ports::{Assignment, Clock};
 
@@ -112,6 +112,44 @@ async fn an_effect_whose_performer_died_is_looked_for_and_performed_by_another_a
     house.rest().await;
     assert_eq!(told(&house), 1, "it was looked for, and had arrived");
     assert_eq!(house.controller.effects().await.unwrap().pending, []);
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_answers_is_given_up_before_another_takes_it_and_is_given_again() {
+    let (house, _) = stopping(Way::Endless).await;
+    let began = house.clock.now();
+    let controller = house.controller.clone();
+    let performing = tokio::spawn(async move { controller.perform().await });
+    house.orders.given.notified().await;
+    house.step(LONGEST_TRY.as_secs());
+    assert_eq!(performing.await.unwrap().unwrap(), 0);
+    let pending = house.controller.effects().await.unwrap().pending.remove(0);
+    assert_eq!(pending.failures, 1);
+    assert!(
+        pending.last.is_doubtful() && pending.last.why().unwrap().contains("took too long"),
+        "{pending:?}"
+    );
+    assert!(pending.next_try < began.after(HOLD), "{pending:?}");
+    house.orders_go(Way::Open);
+    house.step(1);
+    house.rest().await;
+    assert_eq!(told(&house), 1);
+    assert_eq!(house.controller.effects().await.unwrap().pending, []);
+}
+
+#[tokio::test]
+async fn an_order_that_was_taken_long_ago_is_not_given_any_more() {
+    let (house, _) = stopping(Way::Open).await;
+    let clock = std::sync::Arc::clone(&house.clock);
+    // The machine sleeps just when the order has been taken.
+    house.watched.before_next_commit(async move {
+        clock.step(LONGEST_TRY);
+    });
+    house.controller.perform().await.unwrap();
+    assert_eq!(told(&house), 0);
+    house.step(1);
+    house.rest().await;
+    assert_eq!(told(&house), 1);
 }
 
 #[tokio::test]
