@@ -8,6 +8,7 @@ use branchline_model::{
     Timestamp, Versioned, keys,
 };
 use branchline_ports::{Order, Page, Ring, StoreError};
+use futures_util::StreamExt;
 
 use crate::commit::{MOST_TRIES, Outcome};
 use crate::controller::missing;
@@ -15,8 +16,10 @@ use crate::tick::{Failure, Part};
 use crate::until::Until;
 use crate::{Controller, ControllerError};
 
-/// So many ends of leases are read in one go.
+/// So many ends of leases are read in one go, and
 const ENDS_AT_ONCE: usize = 256;
+/// so many of them looked at beside each other: a thousand that end together are given up in seconds.
+const LOOKS_AT_ONCE: usize = 16;
 
 impl Controller {
     /// Says that the controller can be heard only from now on: for a process that has just been started.
@@ -70,26 +73,42 @@ impl Controller {
             let ends = self.leads::<LeaseEnd>(&page).await?;
             let more = ends.len() == ENDS_AT_ONCE;
             page.after = ends.last().map(|end| keys::lease_end(&end.value).sort).or(page.after);
-            for end in ends {
-                if until.is_over(self) {
-                    return Ok(passed);
-                }
-                let mut looked = self.pass_end(&end, listening).await;
-                if let Err(ControllerError::Store(StoreError::Unreadable { key, .. })) = &looked
-                    && self.remake(key).await?
-                {
-                    looked = self.pass_end(&end, listening).await;
-                }
-                match looked {
-                    Ok(changed) => passed += usize::from(changed),
+            let looks: Vec<_> = ends
+                .into_iter()
+                .map(|end| {
+                    let (controller, listening) = (self.clone(), *listening);
+                    async move {
+                        if until.is_over(&controller) {
+                            return None;
+                        }
+                        let mut looked = controller.pass_end(&end, &listening).await;
+                        if let Err(ControllerError::Store(StoreError::Unreadable { key, .. })) = &looked {
+                            match controller.remake(key).await {
+                                Ok(true) => looked = controller.pass_end(&end, &listening).await,
+                                Ok(false) => {}
+                                Err(error) => looked = Err(error.into()),
+                            }
+                        }
+                        Some((end.value.attempt, looked))
+                    }
+                })
+                .collect();
+            let mut looked = futures_util::stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE);
+            let mut is_over = false;
+            while let Some(look) = looked.next().await {
+                match look {
+                    None => is_over = true,
+                    Some((_, Ok(changed))) => passed += usize::from(changed),
                     // Whether it is still held cannot be known: it is looked at again.
-                    Err(why) if why.is_unreadable() => {}
-                    Err(why) => {
-                        let what = end.value.attempt.to_string();
-                        tracing::warn!(attempt = what, error = %why, "a lease could not be looked at");
-                        failures.push(Failure { part: Part::Leases, what, why });
+                    Some((_, Err(why))) if why.is_unreadable() => {}
+                    Some((attempt, Err(why))) => {
+                        tracing::warn!(%attempt, error = %why, "a lease could not be looked at");
+                        failures.push(Failure { part: Part::Leases, what: attempt.to_string(), why });
                     }
                 }
+            }
+            if is_over {
+                return Ok(passed);
             }
             if !more {
                 return Ok(passed);
