@@ -130,6 +130,6 @@ impl Controller {
 
 /// What is stored about a lease.
 pub(crate) struct Found {
-    run: Option<Versioned<Run>>,
+    pub(crate) run: Option<Versioned<Run>>,
     held: Option<Versioned<HeldAttempt>>,
 }

@@ -39,27 +39,6 @@ pub(crate) fn contended(what: &impl ToString) -> ProtocolError {
 }
 
 impl Controller {
-    /// What to do for attempts that a worker holds, with what their runs are told.
-    pub(crate) async fn assignments(
-        &self,
-        worker: &WorkerId,
-        attempts: Vec<AttemptId>,
-    ) -> Result<Vec<Assignment>, ProtocolError> {
-        let definition_keys: Vec<_> = attempts.iter().map(|id| keys::run_definition(&id.run)).collect();
-        let definitions = self.rows::<RunDefinitionRow>(&definition_keys).await.map_err(unavailable)?;
-        Ok(attempts
-            .into_iter()
-            .zip(definitions)
-            .filter_map(|(attempt, definition)| {
-                definition.map(|row| Assignment {
-                    lease: Lease { attempt, worker: worker.clone() },
-                    definition: row.value.0,
-                    stop: None,
-                })
-            })
-            .collect())
-    }
-
     pub(crate) async fn run_of(&self, lease: &Lease) -> Result<Versioned<Run>, ProtocolError> {
         let run = self.row::<Run>(keys::run(&lease.attempt.run)).await.map_err(unavailable)?;
         run.ok_or_else(|| gone(&lease.attempt))
@@ -134,25 +113,29 @@ impl WorkerProtocol for Controller {
         };
         let leases: Vec<_> = rows.iter().map(lease).collect();
         for ((row, lease), found) in rows.into_iter().zip(&leases).zip(self.find(&leases).await?) {
-            let attempt = row.value.attempt;
             let found = match found {
                 // Whether it is still held cannot be known.
                 Err(StoreError::Unreadable { .. }) => continue,
                 found => found.map_err(unavailable)?,
             };
+            let begun = found.run.as_ref().is_some_and(|run| attempt::has_begun(&run.value));
             let stop = match self.renew(lease, Some(found)).await {
                 Ok(stop) => stop,
                 Err(ProtocolError::Fenced { .. }) => {
                     let mut plan = Plan::default();
-                    plan.delete(keys::held_attempt(worker, &attempt), Expectation::Unchanged(row.version));
+                    let held = keys::held_attempt(worker, &lease.attempt);
+                    plan.delete(held, Expectation::Unchanged(row.version));
                     self.commit(plan).await.map_err(unavailable)?;
                     continue;
                 }
                 Err(error) => return Err(error),
             };
-            for assignment in self.assignments(worker, vec![attempt]).await? {
-                assignments.push(Assignment { stop: stop.clone(), ..assignment });
-            }
+            let definition = keys::run_definition(&lease.attempt.run);
+            let definition = self.rows::<RunDefinitionRow>(&[definition]).await.map_err(unavailable)?;
+            // Without it nothing can be gone on with: it is not heard of again, and lost.
+            let Some(definition) = definition.into_iter().flatten().next() else { continue };
+            let definition = definition.value.0;
+            assignments.push(Assignment { lease: lease.clone(), definition, stop, begun });
         }
         Ok(assignments)
     }

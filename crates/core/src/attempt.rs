@@ -38,6 +38,17 @@ pub fn holds(run: &Run, worker: &WorkerId, number: u32) -> bool {
     }
 }
 
+/// Whether it was told that the first step of the attempt that holds the run was begun; or of the one that was lost last, which may
+/// come back.
+#[must_use]
+pub fn has_begun(run: &Run) -> bool {
+    match &run.state {
+        RunState::Running { .. } => true,
+        RunState::Queued { after: Some(last), .. } => last.may_come_back() && last.began_at.is_some(),
+        _ => false,
+    }
+}
+
 /// Why an attempt that does not hold the run has no say.
 #[must_use]
 pub fn refusal(run: &Run, worker: &WorkerId, number: u32) -> Refused {

@@ -56,6 +56,9 @@ pub struct Assignment {
     pub definition: RunDefinition,
     /// Set where it was told to stop before it was handed out (again).
     pub stop: Option<Stop>,
+    /// Whether it was told before that the first step was begun: where nothing of it is found then, it is not begun anew.
+    #[serde(default)]
+    pub begun: bool,
 }
 
 /// How much of a log is stored, and how to go on.
@@ -125,7 +128,8 @@ pub trait WorkerProtocol: HandOver {
     /// that is not told of for long is lost, and its run tried again; one that is told of again before that counts on.
     async fn heartbeat(&self, worker: &WorkerId, leases: &[Lease]) -> Result<Vec<Heard>, ProtocolError>;
 
-    /// The first step was begun.
+    /// The first step was begun. Where it must not begin twice (`retry.repeatable` of its definition), this is said, and answered,
+    /// before it begins: an attempt that is lost in between is not tried again, and none that had begun is.
     async fn begun(&self, lease: &Lease, at: Timestamp) -> Result<(), ProtocolError>;
 
     /// How far the steps are: every step that was begun, in order, and what the output of the last one says of that. For people to look

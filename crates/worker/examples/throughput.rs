@@ -167,7 +167,7 @@ fn assignments() -> Result<VecDeque<Assignment>, Failure> {
         let attempt: branchline_model::AttemptId = format!("app-1f3c9a2e04/1/{number}/1").parse()?;
         let definition = RunDefinition { run: attempt.run.clone(), ..definition()? };
         let lease = Lease { attempt, worker: WorkerId::new("here") };
-        all.push_back(Assignment { lease, definition, stop: None });
+        all.push_back(Assignment { lease, definition, stop: None, begun: false });
     }
     Ok(all)
 }

@@ -70,7 +70,7 @@ pub(crate) async fn carry_out(context: Arc<Context>, assignment: Assignment, ori
         }
         if origin == Origin::Claimed {
             // What was done before it failed is found in the directory.
-            origin = Origin::Held { stored: 0, restarted: false };
+            origin = Origin::Held { stored: 0, begun: false, restarted: false };
         }
     }
     let why = format!("its supervisor ended {MOST_STARTS} times before it began: {}", directory.errors());
@@ -114,8 +114,8 @@ async fn take_up(
 ) -> Result<(), Broken> {
     let (lease, definition) = (&assignment.lease, &assignment.definition);
     let origin = match origin {
-        Origin::Held { restarted, .. } => {
-            Origin::Held { stored: stored_length(context, lease).await?, restarted }
+        Origin::Held { begun, restarted, .. } => {
+            Origin::Held { stored: stored_length(context, lease).await?, begun, restarted }
         }
         Origin::Claimed => Origin::Claimed,
     };
@@ -142,7 +142,7 @@ async fn take_up(
     let mut following = Following::new(context, lease, directory, presence, stored, &rings)?;
     if let Found::ToPrepare(held) = found {
         following =
-            following.starting(Box::pin(prepare_and_start(context, held, definition, presence, &rings)));
+            following.starting(Box::pin(prepare_and_start(context, held, assignment, presence, &rings)));
     }
     following.follow_to_the_end(slot).await
 }

@@ -1,5 +1,5 @@
 //! What is found when an attempt is taken up: for the first time, or again. Invariant: nothing is begun twice. An attempt whose
-//! directory is missing is begun only where the controller has no byte of its log either.
+//! directory is missing is begun only where the controller has no byte of its log either, and never heard that it had begun.
 
 use std::fs;
 use std::thread;
@@ -17,6 +17,8 @@ pub(crate) enum Origin {
     Held {
         /// How many bytes of its log the controller has.
         stored: u64,
+        /// Whether the controller was told that it had begun.
+        begun: bool,
         /// Whether the machine was restarted since.
         restarted: bool,
     },
@@ -47,7 +49,8 @@ pub(crate) fn open(
     origin: Origin,
     spares: &Spares,
 ) -> Result<Found, DirectoryError> {
-    let had_begun_elsewhere = matches!(origin, Origin::Held { stored: 1.., .. });
+    let had_begun_elsewhere =
+        matches!(origin, Origin::Held { stored: 1.., .. } | Origin::Held { begun: true, .. });
     if !directory.exists() && had_begun_elsewhere {
         return Ok(Found::Vanished);
     }

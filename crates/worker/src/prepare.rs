@@ -1,14 +1,17 @@
 //! From an attempt that has not begun to its supervisor: the work tree, then the start. Invariants: until the supervisor is
-//! asked for, the lock is held, so nobody starts what is half prepared; whatever fails is the attempt's end, in its state lines.
+//! asked for, the lock is held, so nobody starts what is half prepared; whatever fails is the attempt's end, in its state lines;
+//! what must not begin twice is started only once the controller knows that it begins.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use branchline_model::{AttemptEnd, RunDefinition, Timestamp};
+use branchline_ports::{Assignment, Lease, ProtocolError};
 use branchline_supervisor::{AttemptDirectory, DirectoryError, Held};
 use tokio::sync::Notify;
 
+use crate::backoff::Backoff;
 use crate::config::Workspace;
 use crate::handle::{Presence, blocking};
 use crate::worker::Context;
@@ -23,15 +26,19 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) async fn prepare_and_start(
     context: &Context,
     held: Held,
-    definition: &RunDefinition,
+    assignment: &Assignment,
     presence: &Presence,
     rings: &Notify,
 ) -> Result<(), DirectoryError> {
     let directory = held.directory().clone();
-    let prepared = match &context.config.workspace {
+    let definition = &assignment.definition;
+    let mut prepared = match &context.config.workspace {
         Workspace::Fresh => check_out(context, &held, definition, presence, rings).await?,
         Workspace::InPlace(_) => Ok(()),
     };
+    if prepared.is_ok() && !definition.retry.repeatable {
+        prepared = announce(context, &assignment.lease, presence).await;
+    }
     if let Err(end) = prepared {
         blocking(move || held.end(end)).await?;
         return Ok(());
@@ -92,6 +99,26 @@ async fn check_out(
         }
         (Ok(()), None) => Ok(()),
     })
+}
+
+/// Tells the controller that the first step begins, until it has answered; or answers how the attempt ends without it.
+async fn announce(context: &Context, lease: &Lease, presence: &Presence) -> Result<(), AttemptEnd> {
+    let told = async {
+        let mut backoff = Backoff::new();
+        loop {
+            match context.protocol.begun(lease, now()).await {
+                Ok(()) => return Ok(()),
+                // It counts for nothing any more, and so does this end: whoever follows hears that when it is told.
+                Err(ProtocolError::Fenced { .. }) => return Err(AttemptEnd::Stopped),
+                Err(error) => backoff.pause("say that an attempt begins", &error.to_string()).await,
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        told = told => told,
+        () = presence.stopped() => Err(AttemptEnd::Stopped),
+    }
 }
 
 /// Starts the supervisor; where none can be, that is the attempt's end.

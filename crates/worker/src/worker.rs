@@ -145,7 +145,7 @@ async fn go_on(context: &Arc<Context>, slots: &Slots, tasks: &mut JoinSet<()>) {
     let known: HashSet<_> = held.iter().map(|assignment| assignment.lease.attempt.clone()).collect();
     let mut marking = JoinSet::new();
     for assignment in held {
-        let origin = Origin::Held { stored: 0, restarted };
+        let origin = Origin::Held { stored: 0, begun: assignment.begun, restarted };
         let carrying = carry_out(Arc::clone(context), assignment, origin, slots.take());
         if restarted {
             marking.spawn(carrying)

@@ -1,7 +1,11 @@
 //! Workers are heard, fall silent, are lost and come back; the clock is stepped, and ticks look.
 
-use branchline_model::{AttemptEnd, AttemptId, RunId, WorkerId, keys};
-use branchline_ports::{Artifacts, Assignment, Heard, Lease, ProtocolError, Store, WorkerProtocol};
+use std::sync::atomic::Ordering;
+
+use branchline_model::{
+    AttemptEnd, AttemptId, Change, Expectation, RunDefinitionRow, RunId, WorkerId, keys,
+};
+use branchline_ports::{Artifacts, Assignment, Clock, Heard, Lease, ProtocolError, Store, WorkerProtocol};
 
 use crate::house::{House, Way, claimant, worker};
 
@@ -200,7 +204,7 @@ async fn a_worker_that_was_cut_off_and_is_back_in_time_goes_on_with_whatever_it_
                 );
             }
             "begun" => {
-                house.controller.begun(lease, branchline_ports::Clock::now(&*house.clock)).await.unwrap();
+                house.controller.begun(lease, house.clock.now()).await.unwrap();
             }
             "progress" => house.controller.progress(lease, &[], None).await.unwrap(),
             _ => {}
@@ -267,7 +271,7 @@ async fn nobody_is_lost_while_the_controller_was_away_nor_right_after() {
 #[tokio::test]
 async fn a_clock_that_is_set_back_neither_loses_a_worker_nor_keeps_a_lost_one_for_hours() {
     let (house, assignment) = one().await;
-    house.clock.set(branchline_model::Timestamp(branchline_ports::Clock::now(&*house.clock).0 - 86_400_000));
+    house.clock.set(branchline_model::Timestamp(house.clock.now().0 - 86_400_000));
     house.rest().await;
     house.pass(150).await;
     assert!(matches!(house.beat(&assignment).await, Heard::Counts { .. }));
@@ -305,4 +309,59 @@ async fn ten_ticks_at_once_lose_an_attempt_once() {
     house.pass(10).await;
     assert_eq!(house.claim_as("other").await.unwrap().lease.attempt.number, 2);
     assert!(house.claim_as("third").await.is_none());
+}
+
+#[tokio::test]
+async fn a_worker_that_asks_what_it_holds_is_told_what_had_begun() {
+    let (house, assignment) = one().await;
+    let begun = async || house.controller.held(&worker()).await.unwrap().remove(0).begun;
+    assert!(!begun().await);
+    house.controller.begun(&assignment.lease, house.clock.now()).await.unwrap();
+    assert!(begun().await);
+    house.pass(300).await;
+    assert_eq!(house.run_word().await, "queued");
+    assert!(begun().await, "it was lost, and comes back by asking");
+    assert_eq!(house.run_word().await, "running");
+}
+
+/// An attempt of a run that must not begin twice.
+async fn one_not_repeatable() -> (House, Assignment) {
+    let (house, assignment) = one().await;
+    let mut definition = assignment.definition.clone();
+    definition.retry.repeatable = false;
+    let row = RunDefinitionRow(definition).into();
+    house.store.commit_if_unchanged(vec![Change::Put { row, expected: Expectation::Any }]).await.unwrap();
+    (house, assignment)
+}
+
+#[tokio::test]
+async fn a_lost_run_that_must_not_begin_twice_is_tried_again_only_where_it_had_not_begun() {
+    let (house, _) = one_not_repeatable().await;
+    house.pass(300).await;
+    assert_eq!(house.run_word().await, "queued");
+
+    let (house, assignment) = one_not_repeatable().await;
+    house.controller.begun(&assignment.lease, house.clock.now()).await.unwrap();
+    house.pass(300).await;
+    assert_eq!(house.run_word().await, "errored");
+    assert!(house.claim_as("other").await.is_none());
+}
+
+#[tokio::test]
+async fn a_hundred_leases_that_end_together_are_looked_at_beside_each_other_and_not_all_at_once() {
+    let jobs: Vec<String> =
+        (0..100).map(|job| format!("j{job}: {{process: true, steps: ['true']}}")).collect();
+    let house = House::with(&[("ci", &format!("{{on: push, jobs: {{{}}}}}", jobs.join(", ")))]).await;
+    house.look().await;
+    assert_eq!(house.claim(100).await.len(), 100);
+    house.rest().await;
+    for _ in 0..5 {
+        house.step(30);
+        house.rest().await;
+    }
+    house.watched.most_reading.store(0, Ordering::SeqCst);
+    house.step(31);
+    assert_eq!(house.controller.pass_leases().await.unwrap(), 100);
+    let at_once = house.watched.most_reading.load(Ordering::SeqCst);
+    assert!((2..=16).contains(&at_once), "{at_once}");
 }

@@ -78,6 +78,9 @@ pub struct MemoryController {
     pub lost_answers: AtomicUsize,
     /// Whether an attempt is fenced as soon as what its checkout says comes.
     pub fence_logs: AtomicBool,
+    /// Whether it does not answer when it is told that an attempt begins, and how often it was told.
+    pub ignores_begun: AtomicBool,
+    pub begun_said: AtomicUsize,
     pub claims: AtomicUsize,
     /// What the runs that are claimed next need.
     pub needed: Mutex<Vec<(NeededArtifact, Vec<u8>)>>,
@@ -115,7 +118,7 @@ impl MemoryController {
         let attempt: AttemptId = format!("app-1f3c9a2e04/1/{number}/1").parse().unwrap();
         let lease = Lease { attempt: attempt.clone(), worker: WorkerId::new("here") };
         let definition = RunDefinition { run: attempt.run.clone(), ..definition };
-        self.waiting.lock().unwrap().push_back(Assignment { lease, definition, stop: None });
+        self.waiting.lock().unwrap().push_back(Assignment { lease, definition, stop: None, begun: false });
         attempt
     }
 
@@ -258,7 +261,9 @@ impl WorkerProtocol for MemoryController {
         self.answer(|| {
             let attempts = self.attempts.lock().unwrap();
             let open = attempts.values().filter(|known| known.report.is_none() && !known.fenced);
-            Ok(open.map(|known| known.assignment.clone()).collect())
+            let held =
+                |known: &Known| Assignment { begun: known.begun.is_some(), ..known.assignment.clone() };
+            Ok(open.map(held).collect())
         })
     }
 
@@ -281,7 +286,11 @@ impl WorkerProtocol for MemoryController {
     }
 
     async fn begun(&self, lease: &Lease, at: Timestamp) -> Result<(), ProtocolError> {
+        self.begun_said.fetch_add(1, Ordering::SeqCst);
         self.about(lease, |known| {
+            if self.ignores_begun.load(Ordering::SeqCst) {
+                return Err(ProtocolError::Unavailable { why: "it does not listen".to_owned() });
+            }
             known.begun = Some(at);
             Ok(())
         })
