@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
-use branchline_model::{Change, Key, Row, Versioned};
+use branchline_model::{Change, Expectation, Key, Row, Versioned};
 use branchline_ports::{Clock, CommitError, Page, Store, StoreError};
 use branchline_store::dynamo::{DynamoStore, MemoryBodies, MemoryTable, Write};
 
@@ -63,6 +63,15 @@ impl Asked {
 }
 
 impl Asking {
+    /// Whether it may be made whatever is there: then it may also be made once more while nobody has heard that it was, and so
+    /// behind what others did since.
+    fn asks_for_nothing(&self) -> bool {
+        self.changes.iter().all(|change| match change {
+            Change::Put { expected, .. } | Change::Delete { expected, .. } => *expected == Expectation::Any,
+            Change::Check { .. } => false,
+        })
+    }
+
     fn is_journal(&self) -> bool {
         self.changes.len() > JOURNAL
     }
@@ -167,7 +176,7 @@ impl Watch {
             return;
         }
         let explains = |commit: &Asking| {
-            !commit.seen
+            (!commit.seen || commit.asks_for_nothing())
                 && changed.iter().all(|key| commit.written.contains(*key))
                 && comes_to(commit, &found)
         };
