@@ -7,7 +7,8 @@ use branchline_simulator::simulate_kills;
 #[test]
 fn a_store_that_is_killed_over_its_commits_keeps_every_promise() {
     let mut kills = 0;
-    for seed in 1..=5 {
+    let nightly = std::env::var_os("BRANCHLINE_TEST_NIGHTLY").is_some_and(|value| value == "1");
+    for seed in 1..=if nightly { 200 } else { 5 } {
         let folder = tempfile::tempdir().unwrap();
         let program = Path::new(env!("CARGO_BIN_EXE_branchline-simulator"));
         let verdict = simulate_kills(seed, program, folder.path(), true).unwrap();

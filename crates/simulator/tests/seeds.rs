@@ -7,8 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use branchline_simulator::{Coverage, Ground, LEAST_FAULTS, Verdict, missing, simulate};
 
-/// As many as `cargo xtask simulate` takes where it is told nothing else.
-const SEEDS: u64 = 500;
+/// As many as `cargo xtask simulate` takes where it is told nothing else; in the nightly run many more.
+fn seeds() -> u64 {
+    let nightly = std::env::var_os("BRANCHLINE_TEST_NIGHTLY").is_some_and(|value| value == "1");
+    if nightly { 10_000 } else { 500 }
+}
 
 /// The seed's verdict; a violation fails the test with the whole history.
 fn keeps_every_promise(seed: u64) -> Verdict {
@@ -22,6 +25,7 @@ fn keeps_every_promise(seed: u64) -> Verdict {
 
 #[test]
 fn no_seed_breaks_a_promise_and_together_they_meet_everything_with_every_fault() {
+    let seeds = seeds();
     let (next, coverage) = (AtomicU64::new(1), Mutex::new(Coverage::default()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
@@ -29,7 +33,7 @@ fn no_seed_breaks_a_promise_and_together_they_meet_everything_with_every_fault()
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed > SEEDS {
+                    if seed > seeds {
                         return;
                     }
                     let verdict = keeps_every_promise(seed);
