@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use branchline_controller::{Controller, StartRequest};
-use branchline_model::{Actor, BuildId, PipelineName, RefName, Row, RunId};
+use branchline_model::{Actor, BuildId, EffectKey, PipelineName, RefName, Row, RunId};
 use branchline_ports::Ring;
 
 use crate::fault::Fault;
@@ -122,7 +122,7 @@ pub(crate) async fn person(house: Arc<House>) {
     while !world.is_calm() {
         let pause = world.state().chance.between(500, 15_000);
         turn::sleep(world, pause).await;
-        let what = world.state().chance.between(0, 6);
+        let what = world.state().chance.between(0, 8);
         match what {
             0 | 1 => start(&house, &controller).await,
             2 => {
@@ -137,6 +137,7 @@ pub(crate) async fn person(house: Arc<House>) {
                 let cancelled = controller.cancel_run(&run, &Actor::new("ann")).await;
                 world.note(|| format!("cancel run {run}: {cancelled:?}"));
             }
+            4 => send_again(&house, &controller).await,
             _ => look(&house, &controller).await,
         }
     }
@@ -167,6 +168,29 @@ async fn start(house: &House, controller: &Controller) {
     if let Ok(started) = started {
         world.state().ledger.told.insert(started.event);
     }
+}
+
+/// Has an effect tried now; a dead letter is sent again.
+async fn send_again(house: &House, controller: &Controller) {
+    let Some(effect) = some_effect(house) else { return };
+    house.world.operation("send_again");
+    let sent = controller.resend_effect(&effect).await;
+    house.world.note(|| format!("send {effect} again: {sent:?}"));
+}
+
+fn some_effect(house: &House) -> Option<EffectKey> {
+    let mut state = house.world.state();
+    let effects: Vec<EffectKey> = state
+        .ledger
+        .rows
+        .values()
+        .filter_map(|row| match row {
+            Row::PendingEffect(pending) => Some(pending.effect.key()),
+            Row::DeadEffect(dead) => Some(dead.effect.key()),
+            _ => None,
+        })
+        .collect();
+    state.chance.pick(&effects).cloned()
 }
 
 fn some_build(house: &House) -> Option<BuildId> {
@@ -206,11 +230,13 @@ async fn look(house: &House, controller: &Controller) {
         return;
     }
     match seen {
+        // What was seen of it may have been retired meanwhile, and is seen whole or not at all.
         Some(view) if view.runs.len() != view.build.runs as usize => {
             let (runs, all) = (view.runs.len(), view.build.runs);
             house.world.violated(format!("build {id} is seen with {runs} of {all} runs"));
         }
         Some(_) => {}
+        None if house.world.state().ledger.retired.contains_key(&id) => {}
         None => house.world.violated(format!("build {id} is not seen")),
     }
 }
@@ -243,6 +269,10 @@ pub(crate) async fn nature(house: Arc<House>, pushes: u64) {
                 drop(state);
                 house.poison.poison(key);
             }
+        }
+        if world.strikes(Fault::WorkersCutOff, None) {
+            let mut state = world.state();
+            state.cut_off_until = state.time + state.chance.between(150_000, 260_000);
         }
         if world.strikes(Fault::ControllersAway, None) {
             let mut state = world.state();

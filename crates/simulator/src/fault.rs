@@ -89,6 +89,8 @@ faults! {
     WorkerDead "worker dead",
     /// A worker stands still for longer than any lease, and goes on.
     WorkerZombie "worker zombie",
+    /// No word of any worker arrives for about as long as a lease.
+    WorkersCutOff "workers cut off",
     /// No controller runs for a while.
     ControllersAway "controllers away",
     /// Several ticks begin at once.
@@ -144,6 +146,7 @@ fn usual(fault: Fault) -> u32 {
         Fault::WorkerRestarted => 4_000,
         Fault::WorkerDead => 4_000,
         Fault::WorkerZombie => 30_000,
+        Fault::WorkersCutOff => 10_000,
         Fault::ControllersAway => 15_000,
         Fault::TicksAtOnce => 100_000,
     }

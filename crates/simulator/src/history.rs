@@ -232,7 +232,7 @@ fn calm(world: &World) {
     state.weather = Weather::Calm;
     state.rings.clear();
     state.deliveries.clear();
-    state.away_until = 0;
+    (state.away_until, state.cut_off_until) = (0, 0);
 }
 
 /// Ticks until all is at rest; otherwise what is left.

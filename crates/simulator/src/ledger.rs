@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use branchline_core::{attempt, lease, transition};
 use branchline_model::{
-    Attempt, AttemptId, BuildId, BuildStatus, Change, Deadline, DeadlineKind, Effect, EventKey, Expectation,
-    Key, PendingEffect, Row, RunId, RunState, keys,
+    Attempt, AttemptId, Build, BuildId, BuildStatus, Change, Deadline, DeadlineKind, Effect, Event, EventKey,
+    EventStatus, Expectation, Key, PendingEffect, Row, RunId, RunState, keys,
 };
 
 use branchline_ports::Lease;
@@ -102,6 +102,10 @@ pub(crate) struct Ledger {
     pub(crate) acknowledged: BTreeMap<AttemptId, u64>,
     /// The attempts whose last word was acknowledged to a worker.
     pub(crate) finished: BTreeSet<AttemptId>,
+    /// Every build that was retired, as it last was.
+    pub(crate) retired: BTreeMap<BuildId, Build>,
+    /// Every event there ever was, as it last was; also those that were forgotten with their builds.
+    pub(crate) events: BTreeMap<EventKey, Event>,
     /// The events that whoever asked was told of.
     pub(crate) told: BTreeSet<EventKey>,
     /// What has a row that cannot be read any more: it may stand still, and nothing else may.
@@ -159,11 +163,17 @@ impl Ledger {
                     if let Some(why) = judge(before, &row, expected) {
                         wrong.get_or_insert(why);
                     }
+                    if let Row::Event(event) = &row {
+                        self.events.insert(event.key.clone(), event.clone());
+                    }
                     self.written.insert(key.clone());
                     self.rows.insert(key, row);
                 }
                 Change::Delete { key, .. } => {
-                    self.rows.remove(&key);
+                    let gone = self.rows.remove(&key);
+                    if let Some(why) = gone.and_then(|row| self.removed(row)) {
+                        wrong.get_or_insert(why);
+                    }
                 }
                 Change::Check { .. } => {}
             }
@@ -172,6 +182,37 @@ impl Ledger {
             wrong = self.out_of_sight();
         }
         wrong.map_or(Ok(transitions), Err)
+    }
+
+    /// Notes that a row was removed; answers why it must not be.
+    fn removed(&mut self, row: Row) -> Option<String> {
+        match row {
+            Row::Build(build) => {
+                let has_followed = |row: &Row| {
+                    matches!(row, Row::Build(other) if other.id.repository == build.id.repository
+                        && other.pipeline == build.pipeline
+                        && other.id.number > build.id.number
+                        && other.state.has_ended())
+                };
+                let why = if !build.state.has_ended() {
+                    Some(format!("build {} was removed before it had ended", build.id))
+                } else if !self.rows.values().any(has_followed) {
+                    Some(format!("build {} was removed, and is the last of its pipeline", build.id))
+                } else {
+                    None
+                };
+                self.retired.insert(build.id.clone(), build);
+                why
+            }
+            Row::Event(event) => match &event.status {
+                EventStatus::Decided { builds, .. } => builds
+                    .iter()
+                    .find(|build| self.rows.contains_key(&keys::build(build)))
+                    .map(|build| format!("the event {} was removed before its build {build}", event.key)),
+                _ => Some(format!("the event {} was removed before it was decided", event.key)),
+            },
+            _ => None,
+        }
     }
 
     /// Why an attempt may not have its last word now: another one holds its run, or none does.

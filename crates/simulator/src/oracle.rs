@@ -10,7 +10,7 @@ use branchline_model::{
 
 use crate::git::Repository;
 use crate::house::House;
-use crate::ledger::Whose;
+use crate::ledger::{Whose, whose};
 use crate::logs;
 use crate::world::State;
 
@@ -37,13 +37,14 @@ pub(crate) fn restless(house: &House) -> Option<String> {
             | Row::Lane(_)
             | Row::Demand(_) => format!("`{}` is there", row.key()),
             Row::Deadline(deadline) if !is_of_retention(deadline) => format!("`{}` is there", row.key()),
+            row if is_of_a_retired_build(&state, row) => format!("`{}` is there", row.key()),
             _ => continue,
         };
         return Some(left);
     }
     for repository in &state.forge.repositories {
         let id = RepositoryId::of(&branchline_model::RepositoryName::new(&repository.url));
-        if let Err(left) = every_head_was_seen(repository, &id, &state.ledger.rows) {
+        if let Err(left) = every_head_was_seen(&state, repository, &id, &state.ledger.rows) {
             return Some(left);
         }
     }
@@ -99,12 +100,14 @@ fn all_of(state: &State, rows: &Rows) -> Result<(), String> {
     nothing_is_left_behind(state, rows)?;
     for repository in &state.forge.repositories {
         let id = RepositoryId::of(&branchline_model::RepositoryName::new(&repository.url));
-        every_head_was_seen(repository, &id, rows)?;
-        builds_are_numbered(&id, rows)?;
+        every_head_was_seen(state, repository, &id, rows)?;
+        builds_are_numbered(state, &id, rows)?;
+    }
+    for event in state.ledger.events.values().filter(|event| !state.ledger.is_excused(&(*event).clone().into())) {
+        an_event_made_its_builds(state, event, rows)?;
     }
     for row in rows.values().filter(|row| !state.ledger.is_excused(row)) {
         match row {
-            Row::Event(event) => an_event_made_its_builds(state, event, rows)?,
             Row::Build(build) => a_build_is_what_its_runs_are(build, rows)?,
             Row::Run(run) => a_runs_attempts_are_whole(state, run, rows)?,
             _ => {}
@@ -116,6 +119,11 @@ fn all_of(state: &State, rows: &Rows) -> Result<(), String> {
     logs_are_whole(state)
 }
 
+/// Whether a row belongs to a build that was retired.
+fn is_of_a_retired_build(state: &State, row: &Row) -> bool {
+    matches!(whose(row), Whose::Build(build) if state.ledger.retired.contains_key(&build))
+}
+
 /// Whether a deadline is of what is kept for days after all is at rest.
 fn is_of_retention(deadline: &Deadline) -> bool {
     matches!(deadline.of, DeadlineKind::RetireBuild { .. } | DeadlineKind::ForgetEvent { .. })
@@ -124,6 +132,7 @@ fn is_of_retention(deadline: &Deadline) -> bool {
 /// No row that stands for something to be done is left where nothing is to be done.
 fn nothing_is_left_behind(state: &State, rows: &Rows) -> Result<(), String> {
     let left = rows.values().filter(|row| !state.ledger.is_excused(row)).find(|row| match row {
+        row if is_of_a_retired_build(state, row) => true,
         Row::PendingEvent(_)
         | Row::PendingEffect(_)
         | Row::DueEffect(_)
@@ -159,10 +168,14 @@ fn nothing_is_left_behind(state: &State, rows: &Rows) -> Result<(), String> {
 }
 
 /// The refs are where git has them, the last event of each is of that move, and nobody invented one.
-fn every_head_was_seen(repository: &Repository, id: &RepositoryId, rows: &Rows) -> Result<(), String> {
+fn every_head_was_seen(
+    state: &State,
+    repository: &Repository,
+    id: &RepositoryId,
+    rows: &Rows,
+) -> Result<(), String> {
     let mut events: BTreeMap<&RefName, (u64, &branchline_model::CommitId, u64)> = BTreeMap::new();
-    for row in rows.values() {
-        let Row::Event(Event { repository: of, kind, .. }) = row else { continue };
+    for Event { repository: of, kind, .. } in state.ledger.events.values() {
         let EventKind::RefMoved { name, after, generation, .. } = kind else { continue };
         if of != id {
             continue;
@@ -208,13 +221,15 @@ fn every_head_was_seen(repository: &Repository, id: &RepositoryId, rows: &Rows) 
 }
 
 /// A repository's builds have the numbers from 1 on, without holes.
-fn builds_are_numbered(id: &RepositoryId, rows: &Rows) -> Result<(), String> {
+fn builds_are_numbered(state: &State, id: &RepositoryId, rows: &Rows) -> Result<(), String> {
+    let retired = state.ledger.retired.keys().filter(|build| build.repository == *id);
     let numbers: Vec<u64> = rows
         .values()
         .filter_map(|row| match row {
             Row::Build(build) if build.id.repository == *id => Some(build.id.number),
             _ => None,
         })
+        .chain(retired.map(|build| build.number))
         .collect();
     let counted = match rows.get(&keys::repository(id)) {
         Some(Row::Repository(repository)) => repository.builds,
@@ -259,9 +274,11 @@ fn an_event_made_its_builds(state: &State, event: &Event, rows: &Rows) -> Result
     let mut made: Vec<&str> = rows
         .values()
         .filter_map(|row| match row {
-            Row::Build(build) if build.cause == event.key => Some(build.pipeline.as_str()),
+            Row::Build(build) if build.cause == event.key => Some(build),
             _ => None,
         })
+        .chain(state.ledger.retired.values().filter(|build| build.cause == event.key))
+        .map(|build| build.pipeline.as_str())
         .collect();
     made.sort_unstable();
     let wanted: Vec<&str> = expected.into_iter().collect();
@@ -416,11 +433,15 @@ fn a_runs_attempts_are_whole(state: &State, run: &Run, rows: &Rows) -> Result<()
 /// Bytes that were acknowledged are there, once and in order.
 fn logs_are_whole(state: &State) -> Result<(), String> {
     for (attempt, log) in &state.logs.all {
+        if state.ledger.retired.contains_key(&attempt.run.build) {
+            return Err(format!("{attempt} is of a build that was retired, and its log is there"));
+        }
         if log.bytes != logs::bytes(attempt, 0, log.bytes.len() as u64) {
             return Err(format!("the log of {attempt} is not what was written"));
         }
     }
-    for (attempt, acknowledged) in &state.ledger.acknowledged {
+    let kept = |attempt: &AttemptId| !state.ledger.retired.contains_key(&attempt.run.build);
+    for (attempt, acknowledged) in state.ledger.acknowledged.iter().filter(|(attempt, _)| kept(attempt)) {
         let stored = state.logs.all.get(attempt).map_or(0, |log| log.bytes.len() as u64);
         if stored < *acknowledged {
             return Err(format!(

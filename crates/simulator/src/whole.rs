@@ -26,6 +26,7 @@ pub fn is_met_by_operations(fault: Fault) -> bool {
             | Fault::DeliveryLate
             | Fault::ClockForward
             | Fault::ClockBack
+            | Fault::WorkersCutOff
             | Fault::ControllersAway
             | Fault::TicksAtOnce
             | Fault::WorkerDead
@@ -120,6 +121,7 @@ pub fn operations() -> Vec<(&'static str, Vec<Fault>)> {
         ("perform", [&writing[..], &launcher].concat()),
         ("cancel_build", writing.to_vec()),
         ("cancel_run", writing.to_vec()),
+        ("send_again", writing.to_vec()),
         ("look", reading.to_vec()),
         ("claim", [&writing[..], &word].concat()),
         ("held", [&reading[..], &word].concat()),

@@ -67,7 +67,7 @@ impl Wire {
         world.operation(word);
         let (time, away_until) = {
             let state = world.state();
-            (state.time, state.away_until)
+            (state.time, state.away_until.max(state.cut_off_until))
         };
         if time < away_until {
             return Err(lost("no controller answers"));

@@ -102,10 +102,7 @@ impl Worker {
             if self.dies_for_ever() {
                 return;
             }
-            if world.strikes(Fault::WorkerZombie, None) {
-                let still = world.state().chance.between(150_000, 300_000);
-                turn::sleep(world, still).await;
-            }
+            self.may_stand_still(1).await;
             let time = world.state().time;
             if time >= heard + HEARTBEAT {
                 heard = time;
@@ -124,6 +121,15 @@ impl Worker {
             }
             let pause = world.state().chance.between(100, if idle { 8_000 } else { 3_000 });
             turn::sleep(world, pause).await;
+        }
+    }
+
+    /// Now and then it stands still for about as long as a lease, or longer, and then goes on with what it was about to do.
+    async fn may_stand_still(&self, draws: u32) {
+        let world = &self.house.world;
+        if (0..draws).any(|_| world.strikes(Fault::WorkerZombie, None)) {
+            let still = world.state().chance.between(150_000, 300_000);
+            turn::sleep(world, still).await;
         }
     }
 
@@ -286,6 +292,7 @@ impl Worker {
                 _ => {}
             }
         }
+        self.may_stand_still(1).await;
         match self.wire.append_log(lease, from, logs::bytes(attempt, from, to)).await {
             Ok(stored) => self.acknowledge(attempt, stored),
             Err(ProtocolError::LogGap { stored, .. }) => {
@@ -316,6 +323,8 @@ impl Worker {
         let began_at = local.began.map(|(_, began)| began);
         let report = AttemptReport { end, began_at, ended_at: at, steps, log_length: local.written };
         let attempt = &local.lease.attempt;
+        // With the last word on its lips.
+        self.may_stand_still(2).await;
         match self.wire.finish(&local.lease, report).await {
             Ok(()) => {
                 if local.acknowledged < local.written {

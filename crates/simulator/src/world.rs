@@ -62,6 +62,8 @@ pub(crate) struct State {
     pub(crate) rings: Vec<Ring>,
     /// No controller runs before this time.
     pub(crate) away_until: u64,
+    /// No word of a worker arrives before this time.
+    pub(crate) cut_off_until: u64,
     /// Every controller is to be killed now.
     pub(crate) kill_controllers: bool,
     /// The table is looked at from outside the world: nothing goes wrong, and nobody acts.
@@ -101,6 +103,7 @@ impl World {
             violation: None,
             rings: Vec::new(),
             away_until: 0,
+            cut_off_until: 0,
             kill_controllers: false,
             observing: false,
             forge: Forge::default(),
