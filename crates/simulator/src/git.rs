@@ -88,9 +88,15 @@ impl WorstGit {
             let why = "too many requests".to_owned();
             return Err(CheckoutError::Refused { url: url.to_owned(), why });
         }
-        let answered = match self.world.state().forge.repository(url) {
-            Some(repository) => answer(repository),
-            None => Err(CheckoutError::Refused { url: url.to_owned(), why: "no such repository".to_owned() }),
+        let answered = {
+            let state = self.world.state();
+            match state.forge.repository(url) {
+                Some(repository) => answer(repository),
+                None => {
+                    let why = "no such repository".to_owned();
+                    Err(CheckoutError::Refused { url: url.to_owned(), why })
+                }
+            }
         };
         if self.world.strikes(Fault::GitSlow, Some(&call)) {
             let wait = self.world.state().chance.between(100, 20_000);

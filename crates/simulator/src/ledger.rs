@@ -2,16 +2,20 @@
 //! commit is judged when it is made, on the rows as they then were.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use branchline_core::{attempt, lease, transition};
 use branchline_model::{
     Attempt, AttemptId, Build, BuildId, BuildStatus, Change, Deadline, DeadlineKind, Effect, Event, EventKey,
-    EventStatus, Expectation, Key, PendingEffect, Row, RunId, RunState, keys,
+    EventStatus, Expectation, HeldAttempt, Key, LaneId, LeaseEnd, PendingEffect, Row, RunId, RunState, keys,
 };
 
 use branchline_ports::Lease;
 
 use crate::coverage::Transition;
+
+/// For so long a worker may be silent.
+const LEASE: Duration = Duration::from_secs(180);
 
 /// One execution of an attempt's steps on a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +110,8 @@ pub(crate) struct Ledger {
     pub(crate) retired: BTreeMap<BuildId, Build>,
     /// Every event there ever was, as it last was; also those that were forgotten with their builds.
     pub(crate) events: BTreeMap<EventKey, Event>,
+    /// The attempts whose artifact was acknowledged to a worker.
+    pub(crate) named: BTreeSet<AttemptId>,
     /// The events that whoever asked was told of.
     pub(crate) told: BTreeSet<EventKey>,
     /// What has a row that cannot be read any more: it may stand still, and nothing else may.
@@ -142,9 +148,12 @@ impl Ledger {
         let transitions = self.transitions(&changes);
         let mut wrong = None;
         for change in &changes {
-            if let Change::Put { row: Row::Attempt(attempt), .. } = change
-                && let Some(why) = self.writes_out_of_turn(attempt)
-            {
+            let why = match change {
+                Change::Put { row: Row::Attempt(attempt), .. } => self.writes_out_of_turn(attempt),
+                Change::Put { row: Row::Artifact(artifact), .. } => self.names_out_of_turn(&artifact.attempt),
+                _ => None,
+            };
+            if let Some(why) = why {
                 wrong.get_or_insert(why);
             }
         }
@@ -155,6 +164,7 @@ impl Ledger {
         }
         self.commits += 1;
         let touched = changes.iter().any(touches_queue);
+        let reminders: BTreeSet<Key> = changes.iter().filter_map(|change| self.reminded(change)).collect();
         for change in changes {
             match change {
                 Change::Put { row, expected } => {
@@ -180,6 +190,9 @@ impl Ledger {
         }
         if touched && wrong.is_none() {
             wrong = self.out_of_sight();
+        }
+        if wrong.is_none() {
+            wrong = reminders.iter().find_map(|key| self.forgotten(key));
         }
         wrong.map_or(Ok(transitions), Err)
     }
@@ -232,6 +245,16 @@ impl Ledger {
             .then(|| format!("{} has its last word while {holder:?} holds the run", attempt.id))
     }
 
+    /// Why an attempt may not have an artifact now.
+    fn names_out_of_turn(&self, attempt: &AttemptId) -> Option<String> {
+        let holder = match self.rows.get(&keys::run(&attempt.run)) {
+            Some(Row::Run(run)) => run.state.attempt(),
+            _ => None,
+        };
+        (holder != Some(attempt.number))
+            .then(|| format!("{attempt} is given an artifact while {holder:?} holds the run"))
+    }
+
     /// Why a run that waits would not be found: an entry whose lane, or a lane whose demand, is not in its directory.
     fn out_of_sight(&self) -> Option<String> {
         self.rows.values().filter(|row| !self.is_excused(row)).find_map(|row| {
@@ -242,6 +265,58 @@ impl Ledger {
             };
             (!self.rows.contains_key(&needed)).then(|| format!("{what} waits, and `{needed}` is not there"))
         })
+    }
+
+    /// The run or event that this change is of, or of whose reminders it is one.
+    fn reminded(&self, change: &Change) -> Option<Key> {
+        let row = match change {
+            Change::Put { row, .. } => row,
+            Change::Delete { key, .. } => self.rows.get(key)?,
+            Change::Check { .. } => return None,
+        };
+        match row {
+            Row::Run(run) => Some(keys::run(&run.id)),
+            Row::QueueEntry(entry) => Some(keys::run(&entry.run)),
+            Row::HeldAttempt(held) => Some(keys::run(&held.attempt.run)),
+            Row::LeaseEnd(end) => Some(keys::run(&end.attempt.run)),
+            Row::Deadline(Deadline { of: DeadlineKind::Retry { run }, .. }) => Some(keys::run(run)),
+            Row::Event(event) => Some(keys::event(&event.key)),
+            Row::PendingEvent(pending) => Some(keys::event(&pending.event)),
+            _ => None,
+        }
+    }
+
+    /// Why nobody would ever look at this run or event again: no row reminds a tick or a worker of it.
+    fn forgotten(&self, key: &Key) -> Option<String> {
+        let row = self.rows.get(key).filter(|row| !self.is_excused(row))?;
+        let is_reminded = match row {
+            Row::Run(run) => match &run.state {
+                RunState::Queued { place, after, .. } => {
+                    let (pool, wants) = (run.pool.clone(), run.wants.clone());
+                    let lane = LaneId { pool, wants, repository: run.id.build.repository.clone() };
+                    // A deadline that could not be acted on is put off.
+                    let is_retry = |row: &Row| matches!(row, Row::Deadline(Deadline { of: DeadlineKind::Retry { run: of }, .. }) if *of == run.id);
+                    self.rows.contains_key(&keys::queue_entry(&lane, place))
+                        || (after.is_some() && self.rows.values().any(is_retry))
+                }
+                RunState::Starting { attempt, worker, .. } | RunState::Running { attempt, worker, .. } => {
+                    let id = AttemptId { run: run.id.clone(), number: *attempt };
+                    match self.rows.get(&keys::held_attempt(worker, &id)) {
+                        Some(Row::HeldAttempt(HeldAttempt { worker, attempt, ends_at: at, .. })) => {
+                            let end = LeaseEnd { at: *at, worker: worker.clone(), attempt: attempt.clone() };
+                            self.rows.contains_key(&keys::lease_end(&end))
+                        }
+                        _ => false,
+                    }
+                }
+                _ => true,
+            },
+            Row::Event(Event { status: EventStatus::Pending { next_try, .. }, key, .. }) => {
+                self.rows.contains_key(&keys::pending_event(*next_try, key))
+            }
+            _ => true,
+        };
+        (!is_reminded).then(|| format!("nothing reminds anybody of `{key}`"))
     }
 
     /// The rows whose loss only one build or event may suffer from.
@@ -358,6 +433,10 @@ fn judge(before: Option<&Row>, row: &Row, expected: Expectation) -> Option<Strin
         }
         (_, Row::Attempt(attempt)) if attempt.report.is_some() && attempt.lost.is_some() => {
             Some(format!("{} is lost, and has a last word", attempt.id))
+        }
+        (_, Row::Attempt(Attempt { id, lost: Some(lost), .. })) if lost.at.since(lost.heard_at) < LEASE => {
+            let after = lost.at.since(lost.heard_at).as_secs();
+            Some(format!("{id} is lost {after} s after its worker was heard"))
         }
         (Some(Row::Repository(before)), Row::Repository(repository)) if repository.builds < before.builds => {
             Some(format!("the builds of {} are counted backwards", repository.id))

@@ -16,6 +16,7 @@ mod ledger;
 mod logs;
 mod mutate;
 mod mutations;
+mod objects;
 mod oracle;
 mod pipelines;
 mod remote;

@@ -96,7 +96,11 @@ fn build(copy: &Path, target: &Path) -> io::Result<()> {
         .env("CARGO_TARGET_DIR", target)
         .stdin(Stdio::null())
         .status()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other("the code with the mutations does not build")) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other("the code with the mutations does not build"))
+    }
 }
 
 /// An expression that is true where the mutation with this number was chosen.
@@ -231,8 +235,11 @@ mod tests {
     fn the_documentation_says_which_seed_found_each_mutation() {
         let text = fs::read_to_string(root().join(DOCUMENT)).unwrap();
         let table = text.split_once(BEGIN).unwrap().1.split_once(END).unwrap().0;
-        let told: Vec<&str> =
-            table.lines().skip(2).filter_map(|line| Some(line.strip_prefix("| ")?.split_once(" | ")?.0)).collect();
+        let told: Vec<&str> = table
+            .lines()
+            .skip(2)
+            .filter_map(|line| Some(line.strip_prefix("| ")?.split_once(" | ")?.0))
+            .collect();
         let names: Vec<&str> = MUTATIONS.iter().map(|mutation| mutation.name).collect();
         assert_eq!(told, names, "run `cargo xtask simulate --mutations`, which writes the table");
     }

@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use branchline_model::RunStatus;
+
 use crate::coverage::Transition;
 use crate::fault::Fault;
 use crate::world::World;
@@ -23,7 +25,15 @@ pub(crate) struct Call {
 impl Call {
     /// How often a fault is drawn here: more often where it matters most, at a commit that changes a state.
     pub(crate) fn draws(&self) -> u32 {
-        if self.journal || self.transitions.is_empty() { 1 } else { 3 }
+        // A lost attempt that comes back is rare.
+        let comes_back = Transition::Run(Some(RunStatus::Queued), RunStatus::Running);
+        if self.transitions.contains(&comes_back) {
+            12
+        } else if self.journal || self.transitions.is_empty() {
+            1
+        } else {
+            3
+        }
     }
 }
 

@@ -83,7 +83,7 @@ fn run_statuses() -> Vec<RunStatus> {
 
 /// Why this change cannot be yet, though the table allows it.
 fn unreachable_run(from: RunStatus, to: RunStatus) -> Option<&'static str> {
-    use RunStatus::{Blocked, Ended, Held, Queued, Running, Waiting};
+    use RunStatus::{Blocked, Ended, Held, Queued, Waiting};
     match (from, to) {
         (Held, _) | (_, Held) => Some("nothing in the language asks for an approval yet"),
         (Waiting, _) | (_, Waiting) => Some("nothing in the language names a concurrency group yet"),
@@ -91,9 +91,6 @@ fn unreachable_run(from: RunStatus, to: RunStatus) -> Option<&'static str> {
             Some("nothing ends as an error before a worker has it")
         }
         (Queued, Ended(Outcome::Skipped)) => Some("what is queued had all it needs"),
-        (Queued, Running) => Some(
-            "a lost worker that is back within the seconds before another begins is too rare for 500 seeds",
-        ),
         _ => None,
     }
 }
@@ -129,6 +126,9 @@ pub fn operations() -> Vec<(&'static str, Vec<Fault>)> {
         ("begun", [&writing[..], &word].concat()),
         ("progress", [&writing[..], &word].concat()),
         ("append_log", [&reading[..], &logs, &word].concat()),
+        ("begin_upload", [&writing[..], &word].concat()),
+        ("put_upload", [&reading[..], &logs, &word].concat()),
+        ("name_artifact", [&writing[..], &logs, &word].concat()),
         ("finish", [&writing[..], &logs, &word].concat()),
     ]
 }

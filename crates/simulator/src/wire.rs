@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use branchline_controller::Controller;
-use branchline_model::{AttemptReport, PoolName, StepRecord, Timestamp, WorkerId};
-use branchline_ports::{Assignment, Claimant, Heard, Lease, ProtocolError, WorkerProtocol};
+use branchline_model::{AttemptReport, Digest, ObjectKey, PoolName, StepRecord, Timestamp, WorkerId};
+use branchline_ports::{
+    Assignment, Claimant, HandOver, Heard, Lease, NewArtifact, ProtocolError, WorkerProtocol,
+};
 
 use crate::fault::Fault;
 use crate::house::House;
@@ -182,6 +184,53 @@ impl Wire {
         })
         .await
         .map(|stored| stored.bytes)
+    }
+
+    /// Begins an upload; answers its id, or none where there is an artifact of that name.
+    pub(crate) async fn begin_upload(
+        &self,
+        lease: &Lease,
+        name: &ObjectKey,
+        bytes: &[u8],
+    ) -> Result<Option<String>, ProtocolError> {
+        self.say("begin_upload", |controller| {
+            let (sha256, bytes) = (Digest::of(bytes), bytes.len() as u64);
+            let (lease, name) = (lease.clone(), name.clone());
+            Box::pin(async move {
+                let new = NewArtifact { name, bytes, sha256, parts: Vec::new() };
+                let begun = HandOver::begin_upload(&controller, &lease, new).await?;
+                Ok(begun.map(|begun| begun.id))
+            })
+        })
+        .await
+    }
+
+    /// Sends the bytes of an upload.
+    pub(crate) async fn put_upload(
+        &self,
+        lease: &Lease,
+        id: &str,
+        bytes: &[u8],
+    ) -> Result<(), ProtocolError> {
+        self.say("put_upload", |controller| {
+            let (lease, id, bytes) = (lease.clone(), id.to_owned(), bytes.to_vec());
+            Box::pin(async move { HandOver::put_upload(&controller, &lease, &id, &mut Some(bytes)).await })
+        })
+        .await
+    }
+
+    /// Makes an artifact of an upload.
+    pub(crate) async fn name_artifact(
+        &self,
+        lease: &Lease,
+        id: &str,
+        name: &ObjectKey,
+    ) -> Result<(), ProtocolError> {
+        self.say("name_artifact", |controller| {
+            let (lease, id, name) = (lease.clone(), id.to_owned(), name.clone());
+            Box::pin(async move { HandOver::name_artifact(&controller, &lease, &id, &name).await })
+        })
+        .await
     }
 
     pub(crate) async fn finish(&self, lease: &Lease, report: AttemptReport) -> Result<(), ProtocolError> {

@@ -21,6 +21,8 @@ const SLOTS: usize = 3;
 const HEARTBEAT: u64 = 15_000;
 /// How long what was told to stop may take before it is killed, in milliseconds.
 const GRACE: u64 = 10_000;
+/// What every artifact is called.
+const ARTIFACT: &str = "report";
 
 /// A worker's machine: what is on its disk, and what its process was told.
 #[derive(Debug, Default)]
@@ -40,7 +42,21 @@ pub(crate) struct Local {
     told_to_stop_at: Option<u64>,
     written: u64,
     acknowledged: u64,
+    upload: Uploading,
     end: Option<(AttemptEnd, Timestamp)>,
+}
+
+/// How far an attempt is with its artifact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Uploading {
+    /// It is to be begun.
+    Waiting,
+    /// It was begun.
+    Begun(String),
+    /// Its bytes are there.
+    Sent(String),
+    /// It has a name, or there is none.
+    Over,
 }
 
 /// What an attempt's steps do, from the seed and the attempt's id alone.
@@ -52,6 +68,8 @@ struct Script {
     ignores_stop: bool,
     /// It is over before anybody said that it had begun.
     quick: bool,
+    /// How long its artifact is, where it makes one.
+    artifact: Option<u64>,
 }
 
 impl Script {
@@ -71,6 +89,7 @@ impl Script {
             end,
             ignores_stop: (number >> 40).is_multiple_of(4),
             quick: (number >> 44).is_multiple_of(5),
+            artifact: (number >> 48).is_multiple_of(5).then_some((number >> 52) % 50),
         }
     }
 }
@@ -200,6 +219,7 @@ impl Worker {
                     told_to_stop_at: None,
                     written: 0,
                     acknowledged: 0,
+                    upload: Uploading::Waiting,
                     end: None,
                 });
                 if stop.is_some() {
@@ -319,6 +339,11 @@ impl Worker {
         if local.acknowledged < local.written && !hurries {
             return self.send(&local.lease).await;
         }
+        if let (Some(_), Some(length)) = (local.began, local.script.artifact)
+            && local.upload != Uploading::Over
+        {
+            return self.upload(local, length).await;
+        }
         let steps = local.began.map(|_| step(local, at)).into_iter().collect();
         let began_at = local.began.map(|(_, began)| began);
         let report = AttemptReport { end, began_at, ended_at: at, steps, log_length: local.written };
@@ -347,6 +372,40 @@ impl Worker {
             }
             Err(error) => return Err(error),
         }
+        Ok(())
+    }
+}
+
+impl Worker {
+    /// The next thing about an attempt's artifact.
+    async fn upload(&self, local: &Local, length: u64) -> Result<(), ProtocolError> {
+        let (lease, attempt) = (&local.lease, &local.lease.attempt);
+        let Ok(name) = ARTIFACT.parse() else { return Ok(()) };
+        let bytes = logs::bytes(attempt, 0, length);
+        let answer = match &local.upload {
+            Uploading::Waiting => {
+                let begun = self.wire.begin_upload(lease, &name, &bytes).await;
+                begun.map(|begun| begun.map_or(Uploading::Over, Uploading::Begun))
+            }
+            Uploading::Begun(id) => {
+                let sent = self.wire.put_upload(lease, id, &bytes).await;
+                sent.map(|()| Uploading::Sent(id.clone()))
+            }
+            Uploading::Sent(id) => self.wire.name_artifact(lease, id, &name).await.map(|()| Uploading::Over),
+            Uploading::Over => return Ok(()),
+        };
+        let next = match answer {
+            Ok(next) => next,
+            // Another upload of it has the name, which was begun by a word that came twice; or its time is out. Beginning it anew
+            // tells.
+            Err(error @ ProtocolError::Fenced { .. }) => return Err(error),
+            Err(_) if self.house.world.state().chance.one_in(3) => Uploading::Waiting,
+            Err(error) => return Err(error),
+        };
+        if next == Uploading::Over {
+            self.house.world.state().ledger.named.insert(attempt.clone());
+        }
+        self.on_attempt(attempt, |local| local.upload = next);
         Ok(())
     }
 }

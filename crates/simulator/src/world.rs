@@ -16,6 +16,7 @@ use crate::fault::{Fault, Rates};
 use crate::git::Forge;
 use crate::ledger::Ledger;
 use crate::logs::Logs;
+use crate::objects;
 use crate::turn::{Call, Wait};
 use crate::worker::Machine;
 
@@ -72,6 +73,7 @@ pub(crate) struct State {
     pub(crate) deliveries: Vec<usize>,
     pub(crate) machines: BTreeMap<String, Machine>,
     pub(crate) logs: Logs,
+    pub(crate) objects: objects::All,
     pub(crate) ledger: Ledger,
 }
 
@@ -110,6 +112,7 @@ impl World {
             deliveries: Vec::new(),
             machines: BTreeMap::new(),
             logs: Logs::default(),
+            objects: objects::All::new(),
             ledger: Ledger::default(),
         };
         Self { seed, state: Mutex::new(state), clock: Arc::new(SteppedClock::at(Timestamp(BEGIN))) }

@@ -50,6 +50,11 @@ fn no_seed_breaks_a_promise_and_together_they_meet_everything_with_every_fault()
 }
 
 #[test]
+fn bytes_of_an_artifact_that_are_sent_twice_do_not_remove_it_once_it_has_its_name() {
+    keeps_every_promise(89);
+}
+
+#[test]
 fn the_same_seed_makes_the_same_history_byte_for_byte() {
     for seed in [3, 8, 77, 1_234_566] {
         let (one, other) = (
