@@ -14,6 +14,7 @@ use crate::house::House;
 use crate::ledger::Whose;
 use crate::pipelines::Pipeline;
 use crate::turn;
+use crate::worker::SLOTS;
 
 /// Does whatever bells and deliveries ask for.
 pub(crate) async fn function(house: Arc<House>) {
@@ -260,7 +261,9 @@ pub(crate) async fn nature(house: Arc<House>, pushes: u64) {
                 world.shift_clock(sign * i64::try_from(jump).unwrap_or(0));
             }
         }
-        if world.strikes(Fault::RowPoisoned, None) {
+        // An attempt whose rows cannot be read keeps its slot of its worker: as many of them as it has slots would take it out.
+        let may_poison = world.state().ledger.poisoned.len() + 1 < SLOTS;
+        if may_poison && world.strikes(Fault::RowPoisoned, None) {
             let mut state = world.state();
             let keys = state.ledger.may_be_poisoned();
             if let Some((key, whose)) = state.chance.pick(&keys).cloned() {

@@ -16,7 +16,7 @@ use crate::turn;
 use crate::wire::Wire;
 
 /// So many attempts are carried out at once.
-const SLOTS: usize = 3;
+pub(crate) const SLOTS: usize = 3;
 /// How often a worker says what it holds, in milliseconds.
 const HEARTBEAT: u64 = 15_000;
 /// How long what was told to stop may take before it is killed, in milliseconds.
