@@ -1,8 +1,11 @@
 //! Artifacts: an object belongs to a run only once the attempt that holds it has named it, and goes where nobody does.
 
+use async_trait::async_trait;
 use branchline_controller::UploadError;
 use branchline_model::{AttemptEnd, Content, Digest, ObjectKey, WorkerId};
-use branchline_ports::{Assignment, BegunUpload, Destination, Lease, NewArtifact, ObjectError, Objects};
+use branchline_ports::{
+    Assignment, BegunUpload, Destination, Lease, NewArtifact, ObjectError, Objects, Pieces,
+};
 
 use crate::house::House;
 
@@ -73,6 +76,36 @@ async fn what_nobody_named_is_removed_after_its_time_and_is_never_named() {
         assert_eq!(late, Err(UploadError::Over { id }));
     }
     assert_eq!(objects.list_objects("", None, 10).await.unwrap(), []);
+}
+
+/// Bytes of an upload that are on their way when the same were sent, and named.
+struct SentTwice<'a> {
+    house: &'a House,
+    lease: &'a Lease,
+    id: &'a str,
+    bytes: Option<Vec<u8>>,
+}
+
+#[async_trait]
+impl Pieces for SentTwice<'_> {
+    async fn next(&mut self) -> std::io::Result<Option<Vec<u8>>> {
+        let Some(bytes) = self.bytes.take() else { return Ok(None) };
+        let controller = &self.house.controller;
+        controller.put_upload(self.lease, self.id, &mut Some(bytes.clone())).await.unwrap();
+        controller.name_artifact(self.lease, self.id, &key("one")).await.unwrap();
+        Ok(Some(bytes))
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_come_once_more_after_their_naming_take_nothing_away() {
+    let (house, assignment) = claimed().await;
+    let lease = &assignment.lease;
+    let id = begin(&house, lease, "one", b"bytes").await.id;
+    let mut twice = SentTwice { house: &house, lease, id: &id, bytes: Some(b"bytes".to_vec()) };
+    house.controller.put_upload(lease, &id, &mut twice).await.unwrap();
+    let named = house.controller.artifacts(&lease.attempt.run).await.unwrap().remove(0);
+    assert_eq!(house.controller.read_artifact(&named, 0, 10).await.unwrap().bytes, b"bytes");
 }
 
 #[tokio::test]
