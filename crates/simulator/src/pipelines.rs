@@ -17,6 +17,8 @@ pub(crate) struct Pipeline {
     /// Its text cannot be understood.
     wrong: bool,
     timeout_seconds: u64,
+    /// So many of its builds are kept, where it says so.
+    keeps: Option<u64>,
     jobs: Vec<Job>,
 }
 
@@ -69,13 +71,14 @@ impl Pipeline {
             } else {
                 chance.between(600, 3_600)
             },
+            keeps: chance.one_in(3).then(|| chance.between(1, 3)),
             jobs,
         }
     }
 
     /// The file.
     pub(crate) fn text(&self) -> String {
-        let mut text = String::from("on:\n");
+        let (mut text, mut retention) = (String::from("on:\n"), String::new());
         if self.on_push {
             text.push_str(match self.only_default_branch {
                 true => "  push: {branches: [main]}\n",
@@ -85,7 +88,13 @@ impl Pipeline {
         if self.on_tag {
             text.push_str("  tag: [\"*\"]\n");
         }
-        text.push_str(&format!("  manual: {}\ntimeout: {}s\njobs:\n", self.manual, self.timeout_seconds));
+        if let Some(keeps) = self.keeps {
+            retention.push_str(&format!("retention: {{builds: {keeps}}}\n"));
+        }
+        text.push_str(&format!(
+            "  manual: {}\n{retention}timeout: {}s\njobs:\n",
+            self.manual, self.timeout_seconds
+        ));
         for (at, job) in self.jobs.iter().enumerate() {
             let needs: Vec<String> = job.needs.iter().map(|need| format!("job{need}")).collect();
             text.push_str(&format!(
