@@ -258,6 +258,15 @@ pub(crate) async fn nature(house: Arc<House>, pushes: u64) {
             if world.strikes(fault, None) {
                 let range = if world.state().chance.one_in(3) { 4_000_000 } else { 5_000 };
                 let jump = world.state().chance.between(1, range);
+                if sign > 0 {
+                    // What waits by the wall clock for a commit has waited long: it is there by now.
+                    world
+                        .state()
+                        .forge
+                        .repositories
+                        .iter_mut()
+                        .for_each(|repository| repository.late.clear());
+                }
                 world.shift_clock(sign * i64::try_from(jump).unwrap_or(0));
             }
         }
@@ -286,6 +295,9 @@ pub(crate) async fn nature(house: Arc<House>, pushes: u64) {
     }
 }
 
+/// So long, in milliseconds, a server of a forge may be behind another.
+const LONGEST_LAG: u64 = 300_000;
+
 /// Moves a ref, as somebody who pushes does, and has it told.
 fn push(house: &House) {
     let world = &house.world;
@@ -310,10 +322,15 @@ fn push(house: &House) {
         })
     };
     let tag = RefName::Tag(format!("v{}", state.chance.between(1, 3)));
+    let late = (kind <= 6 && state.strikes(Fault::GitLags, None))
+        .then(|| state.time + state.chance.between(1_000, LONGEST_LAG));
     let Some(repository) = state.forge.repositories.get_mut(at) else { return };
     let what = match (kind, older) {
         (0..=6, _) => {
             let Some(commit) = repository.commit(pipelines) else { return };
+            if let Some(at) = late {
+                repository.late.insert(commit.clone(), at);
+            }
             repository.point(branch.clone(), commit.clone());
             format!("push: {branch} is {commit}")
         }

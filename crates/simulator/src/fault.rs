@@ -71,6 +71,8 @@ faults! {
     GitRefused "git refused",
     /// Git answers with what was true a while ago.
     GitSlow "git slow",
+    /// The server that is asked has not got a commit yet of which another told.
+    GitLags "commit not there yet",
     /// A worker cannot be told to stop.
     LauncherAway "launcher away",
     /// A worker was told to stop, and the answer is lost.
@@ -141,6 +143,7 @@ fn usual(fault: Fault) -> u32 {
         Fault::DeliveryLost | Fault::DeliveryDoubled | Fault::DeliveryLate => 150_000,
         Fault::ClockForward | Fault::ClockBack => 8_000,
         Fault::GitUnavailable | Fault::GitRefused | Fault::GitSlow => 60_000,
+        Fault::GitLags => 100_000,
         Fault::LauncherAway | Fault::LauncherAnswerLost => 200_000,
         Fault::WordLost | Fault::WordAnswerLost | Fault::WordDoubled | Fault::WordLate => 25_000,
         Fault::WorkerRestarted => 4_000,

@@ -27,6 +27,8 @@ pub(crate) struct Repository {
     pub(crate) commits: BTreeMap<CommitId, Vec<Pipeline>>,
     /// How often each ref was given a commit that it did not have before.
     pub(crate) moves: BTreeMap<RefName, u64>,
+    /// The commits that the servers which are asked for files get only at this time.
+    pub(crate) late: BTreeMap<CommitId, u64>,
 }
 
 pub(crate) const DEFAULT_BRANCH: &str = "main";
@@ -76,7 +78,7 @@ impl WorstGit {
         &self,
         what: &'static str,
         url: &str,
-        answer: impl Fn(&Repository) -> Result<T, CheckoutError> + Send + Sync,
+        answer: impl Fn(&Repository, u64) -> Result<T, CheckoutError> + Send + Sync,
     ) -> Result<T, CheckoutError> {
         let call = Call { what: self.world.words(|| format!("{what} of {url}")), ..Call::default() };
         turn::before(&self.world, &call).await;
@@ -91,7 +93,7 @@ impl WorstGit {
         let answered = {
             let state = self.world.state();
             match state.forge.repository(url) {
-                Some(repository) => answer(repository),
+                Some(repository) => answer(repository, state.time),
                 None => {
                     let why = "no such repository".to_owned();
                     Err(CheckoutError::Refused { url: url.to_owned(), why })
@@ -110,7 +112,7 @@ impl WorstGit {
 #[async_trait]
 impl Checkout for WorstGit {
     async fn heads(&self, url: &str) -> Result<Heads, CheckoutError> {
-        self.call("heads", url, |repository| Ok(repository.heads())).await
+        self.call("heads", url, |repository, _| Ok(repository.heads())).await
     }
 
     async fn pipelines_at(
@@ -119,8 +121,9 @@ impl Checkout for WorstGit {
         commit: &CommitId,
         _ref_name: Option<&RefName>,
     ) -> Result<CommitFiles, CheckoutError> {
-        self.call("pipelines", url, |repository| {
-            let Some(pipelines) = repository.commits.get(commit) else {
+        self.call("pipelines", url, |repository, time| {
+            let is_there = repository.late.get(commit).is_none_or(|at| *at <= time);
+            let Some(pipelines) = repository.commits.get(commit).filter(|_| is_there) else {
                 return Err(CheckoutError::NoSuchCommit { url: url.to_owned(), commit: commit.clone() });
             };
             let files = pipelines.iter().map(|pipeline| PipelineFile {

@@ -138,6 +138,7 @@ async fn found(house: &House) {
             refs: std::collections::BTreeMap::new(),
             commits: std::collections::BTreeMap::new(),
             moves: std::collections::BTreeMap::new(),
+            late: std::collections::BTreeMap::new(),
         };
         if let Some(commit) = repository.commit(pipelines) {
             repository.point(RefName::Branch(DEFAULT_BRANCH.to_owned()), commit);

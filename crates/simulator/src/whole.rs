@@ -26,6 +26,7 @@ pub fn is_met_by_operations(fault: Fault) -> bool {
             | Fault::DeliveryLate
             | Fault::ClockForward
             | Fault::ClockBack
+            | Fault::GitLags
             | Fault::WorkersCutOff
             | Fault::ControllersAway
             | Fault::TicksAtOnce
