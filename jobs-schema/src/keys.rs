@@ -9,7 +9,7 @@ mod step;
 mod trigger;
 
 use crate::findings::quoted;
-use crate::shape::{Mapping, Scalar, Shape, Word};
+use crate::shape::{Mapping, Shape};
 
 pub(crate) use job::{ENDS, JOB, RETRY};
 pub(crate) use pipeline::PIPELINE;
@@ -155,14 +155,6 @@ fn within(shape: &'static Shape, levels: &mut Vec<&'static Level>) {
 fn add(level: &'static Level, levels: &mut Vec<&'static Level>) {
     if !levels.iter().any(|known| known.place == level.place) {
         levels.push(level);
-    }
-}
-
-/// The words that may stand at a place.
-pub(crate) fn words(scalar: Scalar) -> &'static [Word] {
-    match scalar {
-        Scalar::Word(words) | Scalar::WordOr(words, _) => words,
-        _ => &[],
     }
 }
 

@@ -22,6 +22,7 @@ mod name;
 mod pattern;
 mod read;
 mod render;
+mod schema;
 mod shape;
 mod size;
 mod spec;
@@ -34,6 +35,7 @@ pub use globs::{GlobError, Globs};
 pub use name::{Identifier, JobName, NameError, PipelineName};
 pub use pattern::{Pattern, PatternError};
 pub use render::render;
+pub use schema::json_schema;
 pub use size::Size;
 pub use spec::{
     AllowFailure, Approval, Artifact, Cache, Capabilities, CatchUp, Cell, Channel, Checkout, Concurrency,

@@ -209,8 +209,8 @@ pub(crate) fn file_globs(findings: &mut Findings<'_>, node: Option<&Node>, what:
         if !is_below(path) {
             findings.report_hint(
                 item.span,
-                format!("{what}: {} is not within the workspace", quoted(text)),
-                "name files by their paths below the workspace, without `/` before and `..` in them",
+                format!("{what}: {} is not within the repository", quoted(text)),
+                "name files by their paths from its root, without `/` before and `..` in them",
             );
         }
     }

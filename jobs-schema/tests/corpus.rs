@@ -54,7 +54,7 @@ fn shown(diagnostics: &Diagnostics, bytes: &[u8]) -> String {
 
 #[test]
 fn every_valid_file_is_read_as_what_stands_beside_it() {
-    check("valid", 12, |file, bytes| match parse_pipeline(file, bytes) {
+    check("valid", 30, |file, bytes| match parse_pipeline(file, bytes) {
         Ok(pipeline) => {
             let json = serde_json::to_string_pretty(&pipeline).unwrap();
             let again: branchline_jobs_schema::Pipeline = serde_json::from_str(&json).unwrap();
@@ -67,7 +67,7 @@ fn every_valid_file_is_read_as_what_stands_beside_it() {
 
 #[test]
 fn of_every_invalid_file_people_are_told_exactly_what_stands_beside_it() {
-    check("invalid", 40, |file, bytes| match parse_pipeline(file, bytes) {
+    check("invalid", 60, |file, bytes| match parse_pipeline(file, bytes) {
         Ok(pipeline) => panic!("{file} was read as {pipeline:?}"),
         Err(diagnostics) => {
             assert!(!diagnostics.0.is_empty(), "{file}");

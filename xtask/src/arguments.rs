@@ -18,6 +18,8 @@ pub enum Command {
         /// Compare only; write nothing.
         check: bool,
     },
+    /// Write the JSON Schema of a pipeline file.
+    Schema,
     /// Let seeded histories happen, and check every promise.
     Simulate {
         /// What the simulator is told.
@@ -85,13 +87,18 @@ impl Error for Misuse {}
 /// Every command: name, arguments, what it does. The help text and the search for a misspelt name read this.
 const COMMANDS: &[(&str, &str, &str)] = &[
     ("test", "", "Install what the tests need (Debian, as root), then check everything; ends with a summary"),
-    ("bench", "NAME", "Run a benchmark in release mode: pickup, throughput, resolve, store, rows, logs"),
+    (
+        "bench",
+        "NAME",
+        "Run a benchmark in release mode: pickup, throughput, resolve, store, rows, logs, language",
+    ),
     (
         "simulate",
         "[--seeds N] [--seed S]",
         "Run histories full of faults, and check every promise after each",
     ),
     ("generate", "[--check]", "Write the files that are made from the code; with --check only compare them"),
+    ("schema", "", "Write jobs-schema/pipeline.schema.json, which a test compares"),
 ];
 
 /// The text of `cargo xtask --help`.
@@ -127,6 +134,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, M
         "generate" => match rest.iter().find(|word| *word != "--check") {
             None => Ok(Command::Generate { check: !rest.is_empty() }),
             Some(given) => Err(Misuse::UnknownArgument { command: "generate", given: given.clone() }),
+        },
+        "schema" => match rest.first() {
+            None => Ok(Command::Schema),
+            Some(given) => Err(Misuse::UnknownArgument { command: "schema", given: given.clone() }),
         },
         "simulate" => Ok(Command::Simulate { arguments: rest.to_vec() }),
         "bench" => match rest {

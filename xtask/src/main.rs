@@ -14,6 +14,7 @@ mod emulator;
 mod generate;
 mod ignored;
 mod needs;
+mod schema;
 mod simulate;
 mod step;
 mod summary;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(&root),
         Command::Simulate { arguments } => simulate::run(&root, &arguments),
         Command::Bench { name } => bench::run(&root, name),
+        Command::Schema => schema::run(&root),
         Command::Generate { check } => generate::run(&root, check),
     }
 }

@@ -76,14 +76,13 @@ fn input(findings: &mut Findings<'_>, name: Identifier, node: &Node, key: Span) 
         }
     }
     let given = node.get("default").filter(|_| kind != "password");
-    let default = |_: &()| given.and_then(Node::text).map(str::to_owned);
-    let without = |kind: InputKind| Input { name: name.clone(), kind, required: false, description: None };
+    let default = || given.and_then(Node::text).map(str::to_owned);
     let kind = match kind {
-        "string" => InputKind::String { default: default(&()), pattern },
-        "text" => InputKind::Text { default: default(&()), pattern },
-        "number" => InputKind::Number { default: default(&()).as_deref().and_then(number) },
+        "string" => InputKind::String { default: default(), pattern },
+        "text" => InputKind::Text { default: default(), pattern },
+        "number" => InputKind::Number { default: default().as_deref().and_then(number) },
         "boolean" => InputKind::Boolean { default: given.and_then(Node::boolean) },
-        "choice" => InputKind::Choice { options, default: default(&()) },
+        "choice" => InputKind::Choice { options, default: default() },
         "choices" => {
             let chosen: Option<Vec<&str>> =
                 given.map(|node| node.items().iter().filter_map(Node::text).collect());
@@ -93,8 +92,9 @@ fn input(findings: &mut Findings<'_>, name: Identifier, node: &Node, key: Span) 
         "password" => InputKind::Password { pattern },
         _ => return None,
     };
-    let input = without(kind);
-    if let Some(given) = given {
+    let input = Input { name: name.clone(), kind, required: false, description: None };
+    let undecided = takes_options && node.get("options").is_none();
+    if let (Some(given), false) = (given, undecided) {
         check_value(findings, &input, given, &format!("the default of the input {}", quoted(name.as_str())));
     }
     let required = node.boolean_of("required");

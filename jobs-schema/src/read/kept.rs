@@ -1,6 +1,6 @@
 //! What a job is given and what it leaves: secrets, an identity, caches, artifacts; and who must agree.
 
-use branchline_expression::Phase;
+use branchline_expression::{Phase, Template};
 
 use super::environment::check_name;
 use super::scope::Known;
@@ -95,7 +95,7 @@ pub(crate) fn artifacts(
 
 fn artifact(findings: &mut Findings<'_>, node: &Node, known: &Known<'_>) -> Option<Artifact> {
     let name = node.get("name").and_then(|name| known.whole_template(findings, name, Phase::Plan));
-    if let (Some(text), Some(named)) = (name.as_ref().and_then(|name| name.literal()), node.get("name")) {
+    if let (Some(text), Some(named)) = (name.as_ref().and_then(Template::literal), node.get("name")) {
         let good = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
             && text.len() <= 100
             && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));

@@ -147,12 +147,11 @@ fn excluded(findings: &mut Findings<'_>, node: &Node, matrix: &Matrix) {
 /// The cells' names; each is a run's, so that no two may be alike.
 fn cells(findings: &mut Findings<'_>, matrix: &Matrix, node: &Node, key: Span) -> Option<Vec<String>> {
     if matrix.keys.is_empty() && matrix.include.is_empty() {
-        if !node.entries().is_empty() {
-            findings.report_hint(
-                key,
-                "the matrix is empty: it has no values",
-                "write `matrix: {os: [bookworm, alpine]}`",
-            );
+        let is_rows = |key: &str| matches!(key, "include" | "exclude");
+        // What is wrong with a key that is there is told of that.
+        if node.entries().iter().all(|entry| is_rows(&entry.key)) {
+            let hint = "write `matrix: {os: [bookworm, alpine]}`";
+            findings.report_hint(key, "the matrix is empty: it has no values", hint);
         }
         return None;
     }

@@ -4,8 +4,8 @@ use branchline_expression::Phase;
 
 use super::environment::environment;
 use super::scope::Known;
-use super::{identifier, once, texts, word};
-use crate::findings::{Findings, Span, quoted};
+use super::{identifier, texts, word};
+use crate::findings::{Findings, quoted};
 use crate::keys::list;
 use crate::yaml::{Entry, Kind, Node};
 use crate::{Capabilities, Container, Hosts, JobName, Place, Pull, Service, Ssh, Volume, VolumeSource};
@@ -133,8 +133,7 @@ fn entrypoint(findings: &mut Findings<'_>, node: &Node) -> Vec<String> {
 fn capabilities(findings: &mut Findings<'_>, node: Option<&Node>) -> Vec<String> {
     for item in node.map(Node::items).unwrap_or_default() {
         let Some(text) = item.text() else { continue };
-        if text.is_empty() || !text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-        {
+        if !text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_') {
             let message = format!("{} is no capability", quoted(text));
             findings.report_hint(
                 item.span,
@@ -228,13 +227,7 @@ fn ssh(findings: &mut Findings<'_>, node: &Node, known: &Known<'_>) -> Option<Ss
     let pool = pool.and_then(|pool| self::pool(findings, pool, known));
     let hosts = match node.get("hosts") {
         None => Hosts::All,
-        Some(Node { kind: Kind::List(items), .. }) => {
-            let names: Vec<(Span, &str)> = items
-                .iter()
-                .filter_map(|item| item.literal(findings, "a host").map(|text| (item.span, text)))
-                .collect();
-            Hosts::Named(once(findings, names).into_iter().map(|(_, name)| name.to_owned()).collect())
-        }
+        Some(Node { kind: Kind::List(_), .. }) => Hosts::Named(texts(findings, node.get("hosts"), "`hosts`")),
         Some(hosts) => match hosts.text() {
             Some("any") => Hosts::Any,
             _ => Hosts::All,

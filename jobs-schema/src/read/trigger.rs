@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::input::check_value;
-use super::{globs, texts, word, words};
+use super::{file_globs, globs, texts, word, words};
 use crate::findings::{Findings, Span, quoted};
 use crate::keys::{NONE, list, nearest};
 use crate::yaml::{Kind, Node};
@@ -90,7 +90,7 @@ fn every() -> Option<Globs> {
 fn push_trigger(findings: &mut Findings<'_>, node: &Node) -> PushTrigger {
     PushTrigger {
         branches: globs(findings, node.get("branches"), "`branches`"),
-        paths: globs(findings, node.get("paths"), "`paths`"),
+        paths: file_globs(findings, node.get("paths"), "`paths`"),
         every_commit: node.boolean_of("every_commit"),
     }
 }
@@ -114,7 +114,7 @@ fn pull_request(findings: &mut Findings<'_>, node: &Node) -> PullRequestTrigger 
         branches: globs(findings, node.get("branches"), "`branches`"),
         types,
         labels: texts(findings, node.get("labels"), "`labels`"),
-        paths: globs(findings, node.get("paths"), "`paths`"),
+        paths: file_globs(findings, node.get("paths"), "`paths`"),
     }
 }
 

@@ -319,7 +319,7 @@ fn too_many(findings: &mut Findings<'_>, of: Of<'_>, at: Span, most: usize, ther
 fn wrong_kind(findings: &mut Findings<'_>, shape: &Shape, node: &Node, of: Of<'_>) {
     let hint = match (shape.hint, &shape.scalar) {
         _ if node.is_nothing() && shape.if_empty.is_some() => shape.if_empty,
-        (None, Some(Scalar::Text | Scalar::Template)) if node.is_nothing() => {
+        (None, Some(Scalar::Text | Scalar::Template)) if node.is_nothing() && shape.mapping.is_none() => {
             Some("for an empty text, or the word itself, use quotes: `\"\"`")
         }
         (hint, _) => hint,
