@@ -144,7 +144,7 @@ impl Controller {
             if !queue::serves(wants, &claimant.tags) {
                 continue;
             }
-            let mut walk = Walk::lanes(self, pool, wants, turn);
+            let mut walk = Walk::lanes(self, pool, wants, turn, most);
             let mut without_lanes = true;
             loop {
                 let lanes = walk.next::<Lane>(self).await?;
@@ -183,14 +183,15 @@ impl Controller {
         looked: &mut Looked,
     ) -> Result<(), StoreError> {
         let share = looked.wants(most).div_ceil(lanes.len().min(looked.wants(most)).max(1));
-        let spare = (self.hints.count() + skip).min(MOST_SKIPPED);
         let mut longer = Vec::new();
         for lane in lanes {
             let wanted = share.min(looked.wants(most));
             if wanted == 0 {
                 return Ok(());
             }
-            let page = Page::of(keys::queue(&lane.value.id), wanted + spare);
+            let queue = keys::queue(&lane.value.id);
+            let spare = (self.hints.count(&queue) + skip).min(MOST_SKIPPED);
+            let page = Page::of(queue, wanted + spare);
             let entries = self.page::<QueueEntry>(&page).await?;
             let key = keys::lane(&lane.value.id);
             self.hints.served(&key.partition, &key.sort);
@@ -198,10 +199,11 @@ impl Controller {
                 queue::retire_lane(&mut looked.tidy, lane, self.clock.now());
                 continue;
             }
-            if entries.len() == page.limit {
+            let may_have_more = entries.len() == page.limit;
+            looked.entries.extend(looked.in_hand.take(&page.partition, entries, wanted, skip));
+            if may_have_more {
                 longer.push(page);
             }
-            looked.entries.extend(looked.in_hand.take(entries, wanted, skip));
         }
         for page in longer {
             let wanted = looked.wants(most);
@@ -211,7 +213,7 @@ impl Controller {
             // What was taken from it already is in hand, and is passed over.
             let page = Page { limit: page.limit + wanted, ..page };
             let entries = self.page::<QueueEntry>(&page).await?;
-            looked.entries.extend(looked.in_hand.take(entries, wanted, skip));
+            looked.entries.extend(looked.in_hand.take(&page.partition, entries, wanted, skip));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use branchline_core::queue::{self, Found};
 use branchline_model::{
-    Demand, LaneId, Plan, PoolName, Priority, Row, Standing, Tag, Versioned, Wants, keys,
+    Demand, Plan, PoolName, Priority, Row, Standing, Tag, Versioned, Wants, keys,
 };
 use branchline_ports::{Page, StoreError};
 
@@ -25,19 +25,22 @@ impl Controller {
         if lanes.is_empty() {
             return Ok(BTreeSet::new());
         }
-        let demand = |lane: &LaneId| keys::demand(&lane.pool, &lane.wants);
-        let wanted: Vec<_> = lanes.iter().map(keys::lane).chain(lanes.iter().map(demand)).collect();
-        let mut rows = self.store.read(&wanted).await?;
-        let demands = rows.split_off(lanes.len());
-        let found: Vec<_> = lanes
+        let lane_keys: Vec<_> = lanes.iter().map(keys::lane).collect();
+        let rows = self.store.read(&lane_keys).await?;
+        let mut found: Vec<_> = lanes
             .into_iter()
-            .zip(rows.into_iter().zip(demands))
-            .map(|(lane, (row, demand))| Found {
-                lane,
-                row: row.map(|row| row.map(standing)),
-                demand: demand.map(|row| row.map(standing)),
-            })
+            .zip(rows)
+            .map(|(lane, row)| Found { lane, row: row.map(|row| row.map(standing)), demand: None })
             .collect();
+        // A lane that is there keeps its demand there.
+        let new: Vec<_> = found.iter_mut().filter(|found| found.row.is_none()).collect();
+        if !new.is_empty() {
+            let demand = |found: &&mut Found| keys::demand(&found.lane.pool, &found.lane.wants);
+            let demands = self.store.read(&new.iter().map(demand).collect::<Vec<_>>()).await?;
+            for (found, demand) in new.into_iter().zip(demands) {
+                found.demand = demand.map(|row| row.map(standing));
+            }
+        }
         queue::open(plan, &found, self.clock.now());
         Ok(found.into_iter().map(|found| found.lane.pool).collect())
     }
@@ -70,11 +73,22 @@ enum Stage {
 }
 
 impl Walk {
-    /// Through the lanes in which this is wanted.
-    pub(crate) fn lanes(controller: &Controller, pool: &PoolName, wants: &Wants, turn: u64) -> Self {
+    /// Through the lanes in which this is wanted, so many at first.
+    pub(crate) fn lanes(
+        controller: &Controller,
+        pool: &PoolName,
+        wants: &Wants,
+        turn: u64,
+        most: usize,
+    ) -> Self {
         let directory = keys::lanes(pool, wants);
         let start = controller.hints.start(&directory, turn);
-        Self { page: Page::of(directory, ROWS_AT_ONCE), start, stage: Stage::First }
+        if controller.hints.is_long(&directory) {
+            let page = Page::of(directory, most.clamp(1, ROWS_AT_ONCE));
+            Self { page: Page { after: Some(start.clone()), ..page }, start, stage: Stage::Onwards }
+        } else {
+            Self { page: Page::of(directory, ROWS_AT_ONCE), start, stage: Stage::First }
+        }
     }
 
     /// Through all that is wanted of a pool, whatever its priority, from behind this sort key and round to it.
@@ -94,8 +108,12 @@ impl Walk {
             }
             let mut rows = controller.leads::<T>(&self.page).await?;
             let full = rows.len() == self.page.limit;
+            if self.page.limit < ROWS_AT_ONCE {
+                self.page.limit = ROWS_AT_ONCE;
+            }
             match self.stage {
                 Stage::First if full => {
+                    controller.hints.found(&self.page.partition, true);
                     self.page.after = Some(self.start.clone());
                     self.stage = Stage::Onwards;
                     continue;
@@ -109,7 +127,11 @@ impl Walk {
                     self.page = Page { after: None, until: Some(self.start.clone()), ..self.page.clone() };
                     self.stage = Stage::Around;
                 }
-                Stage::Around => self.stage = Stage::Done,
+                Stage::Around => {
+                    // Round to where it began: it is seen anew how long it is.
+                    controller.hints.found(&self.page.partition, false);
+                    self.stage = Stage::Done;
+                }
             }
             if !rows.is_empty() {
                 return Ok(rows);
@@ -154,20 +176,27 @@ impl UrgentFirst {
             }
             let Some(page) = &mut self.rest else { return Ok(Vec::new()) };
             let partition = page.partition.clone();
+            // Of many, the first one says how urgent the others are.
+            let is_long = page.after.is_none() && controller.hints.is_long(&partition);
+            page.limit = if is_long { 1 } else { ROWS_AT_ONCE };
             let mut rows = controller.leads::<Demand>(page).await?;
             let priority = |row: &Versioned<Demand>| row.value.wants.priority;
             let (Some(first), Some(last)) = (rows.first().map(priority), rows.last().map(priority)) else {
                 self.rest = None;
                 continue;
             };
-            if rows.len() < ROWS_AT_ONCE {
+            if rows.len() < page.limit {
                 self.rest = None;
             } else if first == last {
+                if !is_long {
+                    controller.hints.found(&partition, true);
+                }
                 let prefix = format!("{}/", first.sortable());
                 // What follows all that begin so: no key's digits reach as far.
                 page.after = Some(format!("{prefix}~"));
                 let start = Self::start(controller, &partition, first, self.turn);
-                let equals = Page { prefix, after: Some(start.clone()), ..page.clone() };
+                let limit = if is_long { 2 } else { ROWS_AT_ONCE };
+                let equals = Page { prefix, after: Some(start.clone()), limit, ..page.clone() };
                 self.equals = Some(Walk { page: equals, start, stage: Stage::Onwards });
                 continue;
             } else {

@@ -1,7 +1,7 @@
 //! What claims in one process tell each other, so that they do not run for the same runs. Invariant: all of it is a hint;
 //! with none of it, or with several processes that know nothing of each other, each run is still given out once.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +16,8 @@ const MOST_SERVED: usize = 10_000;
 pub(crate) struct ClaimHints {
     turn: AtomicU64,
     served: Mutex<HashMap<String, String>>,
-    in_hand: Mutex<BTreeSet<RunId>>,
+    long: Mutex<HashSet<String>>,
+    in_hand: Mutex<HashMap<RunId, String>>,
 }
 
 impl ClaimHints {
@@ -25,6 +26,7 @@ impl ClaimHints {
         Self {
             turn: AtomicU64::new(now.0.unsigned_abs()),
             served: Mutex::default(),
+            long: Mutex::default(),
             in_hand: Mutex::default(),
         }
     }
@@ -52,12 +54,30 @@ impl ClaimHints {
         served.insert(directory.to_owned(), sort.to_owned());
     }
 
-    /// How many runs are about to be taken.
-    pub(crate) fn count(&self) -> usize {
-        self.runs().len()
+    /// Whether a directory was too long to be read whole when it was last begun with.
+    pub(crate) fn is_long(&self, directory: &str) -> bool {
+        self.long.lock().unwrap_or_else(PoisonError::into_inner).contains(directory)
     }
 
-    fn runs(&self) -> MutexGuard<'_, BTreeSet<RunId>> {
+    /// Remembers how long a directory is.
+    pub(crate) fn found(&self, directory: &str, is_long: bool) {
+        let mut long = self.long.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_long {
+            long.remove(directory);
+        } else if !long.contains(directory) {
+            if long.len() >= MOST_SERVED {
+                long.clear();
+            }
+            long.insert(directory.to_owned());
+        }
+    }
+
+    /// How many runs of a lane are about to be taken.
+    pub(crate) fn count(&self, lane: &str) -> usize {
+        self.runs().values().filter(|taken_from| *taken_from == lane).count()
+    }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<RunId, String>> {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -74,24 +94,25 @@ impl InHand {
         Self { hints: Arc::clone(hints), runs: Vec::new() }
     }
 
-    /// Takes as many of these as are wanted and nobody else is about to take, the first ones first; the `skip` foremost
-    /// only if there are no others.
+    /// Takes as many of a lane's entries as are wanted and nobody else is about to take, the first ones first; the `skip`
+    /// foremost only if there are no others.
     pub(crate) fn take(
         &mut self,
+        lane: &str,
         entries: Vec<Versioned<QueueEntry>>,
         wanted: usize,
         skip: usize,
     ) -> Vec<Versioned<QueueEntry>> {
         let mut in_hand = self.hints.runs();
         let mut free: Vec<_> =
-            entries.into_iter().filter(|entry| !in_hand.contains(&entry.value.run)).collect();
+            entries.into_iter().filter(|entry| !in_hand.contains_key(&entry.value.run)).collect();
         if !free.is_empty() {
             let by = skip % free.len();
             free.rotate_left(by);
         }
         free.truncate(wanted);
         for entry in &free {
-            in_hand.insert(entry.value.run.clone());
+            in_hand.insert(entry.value.run.clone(), lane.to_owned());
             self.runs.push(entry.value.run.clone());
         }
         free

@@ -244,8 +244,11 @@ impl Controller {
             if let Outcome::Again = self.commit(upload::give_up(&upload)).await? {
                 continue;
             }
-            let Upload { key, parts, .. } = upload.value;
-            if let Some(objects) = self.artifacts.objects() {
+            let Upload { key, parts, name, .. } = upload.value;
+            // One that was named may be noted once more by a request that came very late: then the object is somebody's.
+            let artifact = self.row::<Artifact>(keys::artifact(attempt, &name)).await?;
+            let is_named = artifact.is_some_and(|artifact| artifact.value.key == key);
+            if !is_named && let Some(objects) = self.artifacts.objects() {
                 if let (Some(signer), Some(parts)) = (objects.signer(), parts) {
                     signer.abort_parts(&key, &parts).await.map_err(ControllerError::Object)?;
                 }

@@ -12,7 +12,6 @@ use branchline_ports::{
 };
 
 use crate::commit::{MOST_TRIES, Outcome};
-use crate::controller::typed;
 use crate::{Controller, ControllerError};
 
 /// No worker holds more attempts than are read at once.

@@ -104,7 +104,7 @@ pub struct Found {
     pub lane: LaneId,
     /// How its row stands.
     pub row: Option<Versioned<Standing>>,
-    /// How its demand's row stands.
+    /// How its demand's row stands; only asked for where the lane has no row.
     pub demand: Option<Versioned<Standing>>,
 }
 
@@ -120,9 +120,9 @@ pub fn open(plan: &mut Plan, found: &[Found], now: Timestamp) {
             Some(row) => plan.put(opened, Expectation::Unchanged(row.version)),
             None => plan.put(opened, Expectation::Absent),
         }
-        // A lane that is there keeps its demand there, so that nothing needs to be said of one that is open.
-        let relies = row.is_some() && demand.as_ref().is_some_and(|row| row.value == Standing::Open);
-        if !relies && demands.insert((&lane.pool, &lane.wants)) {
+        // A lane that is there keeps its demand there: whoever would remove it looks for lanes after it was closed, and a lane
+        // is made only by a commit that opens its demand, or finds it open.
+        if row.is_none() && demands.insert((&lane.pool, &lane.wants)) {
             open_demand(plan, lane, demand.as_ref(), now);
         }
     }

@@ -29,6 +29,7 @@ const RETRY: &str = "crates/core/src/retry.rs";
 const REFS: &str = "crates/core/src/refs.rs";
 const CLAIM: &str = "crates/core/src/claim.rs";
 const WORK: &str = "crates/controller/src/work.rs";
+const LOGS: &str = "crates/controller/src/logs.rs";
 const TICK: &str = "crates/controller/src/tick.rs";
 
 /// Every mutation.
@@ -43,11 +44,11 @@ pub const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "an attempt that was lost for good may go on with its log",
-        file: "crates/controller/src/logs.rs",
-        edits: &[(
-            "            self.must_hold(lease).await?;",
-            "            let _ = self.must_hold(lease).await;",
-        )],
+        edits: &[Edit {
+            file: LOGS,
+            from: "            self.must_hold(lease).await?;",
+            to: "            let held = self.must_hold(lease).await;\n            if !{fault} {\n                held?;\n            }",
+        }],
     },
     Mutation {
         name: "a last word is acknowledged before its commit",
