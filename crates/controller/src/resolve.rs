@@ -230,9 +230,8 @@ impl Controller {
         let EventStatus::Pending { failures, missing, .. } = event.value.status else {
             return Ok(Resolved::Unknown);
         };
-        let kind = &event.value.kind;
-        let (looked, next) = missing::look(kind, missing, self.clock.now());
-        let why = missing::say(kind, looked, next, error);
+        let (looked, next) = missing::look(missing, self.clock.now());
+        let why = missing::say(looked, next, error);
         let missing::Next::Look(next_try) = next else { return self.abandon(event, why).await };
         let status = EventStatus::Pending {
             failures: failures.saturating_add(1),

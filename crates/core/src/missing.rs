@@ -4,16 +4,13 @@
 
 use std::time::Duration;
 
-use branchline_model::{EventKind, Missing, Timestamp};
+use branchline_model::{Missing, Timestamp};
 
 use crate::effect;
 
-/// So long is the commit of a move looked for: a replica is behind for seconds, and where a forge is ill for minutes. Nobody
-/// would push it again.
+/// So long is a commit looked for: a replica is behind for seconds, and where a forge is ill for minutes. Nobody would push it
+/// again; and what is started by hand is started at the head of a branch or tag that was seen.
 pub const PATIENCE: Duration = Duration::from_secs(600);
-
-/// So long is the commit of a start by hand looked for: somebody waits for the answer, and can ask again.
-pub const PATIENCE_BY_HAND: Duration = Duration::from_secs(60);
 
 /// So often at the least, since a machine that slept is an hour later at its second look.
 pub const FEWEST_LOOKS: u32 = 5;
@@ -32,11 +29,11 @@ pub enum Next {
 
 /// The commit was looked for now and not found. Answers also what is remembered of that.
 #[must_use]
-pub fn look(kind: &EventKind, before: Option<Missing>, now: Timestamp) -> (Missing, Next) {
+pub fn look(before: Option<Missing>, now: Timestamp) -> (Missing, Next) {
     // A look in the future: the clock was set back since.
     let since = before.map_or(now, |before| before.since.min(now));
     let looks = before.map_or(0, |before| before.looks).saturating_add(1);
-    let next = if looks >= FEWEST_LOOKS && now.since(since) >= patience(kind) {
+    let next = if looks >= FEWEST_LOOKS && now.since(since) >= PATIENCE {
         Next::GiveUp
     } else {
         Next::Look(now.after(effect::backoff(looks).min(LONGEST_WAIT)))
@@ -46,51 +43,28 @@ pub fn look(kind: &EventKind, before: Option<Missing>, now: Timestamp) -> (Missi
 
 /// What is said of it while it is looked for, and once it is given up. `error` says what is missing, and where.
 #[must_use]
-pub fn say(kind: &EventKind, missing: Missing, next: Next, error: &str) -> String {
+pub fn say(missing: Missing, next: Next, error: &str) -> String {
     let Missing { since, looks } = missing;
     let times = if looks == 1 { "once".to_owned() } else { format!("{looks} times since {since}") };
     match next {
         Next::Look(_) => {
-            let until = since.after(patience(kind));
+            let until = since.after(PATIENCE);
             format!("{error}, or has not come there yet (looked for {times}; given up after {until})")
         }
         Next::GiveUp => format!("{error} (looked for {times})"),
     }
 }
 
-fn patience(kind: &EventKind) -> Duration {
-    match kind {
-        EventKind::RefMoved { .. } => PATIENCE,
-        EventKind::ManualStart { .. } => PATIENCE_BY_HAND,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use branchline_model::{Actor, CommitId, PipelineName, RefName};
-
     use super::*;
 
-    fn commit() -> CommitId {
-        "0123456789012345678901234567890123456789".parse().unwrap()
-    }
-
-    fn moved() -> EventKind {
-        let name = RefName::Branch("main".to_owned());
-        EventKind::RefMoved { name, before: None, after: commit(), generation: 1 }
-    }
-
-    fn by_hand() -> EventKind {
-        let (pipeline, name) = (PipelineName::new("ci"), RefName::Branch("main".to_owned()));
-        EventKind::ManualStart { pipeline, name, commit: commit(), actor: Actor::new("ann") }
-    }
-
     /// The seconds at which a commit that never comes is looked for.
-    fn looks_at(kind: &EventKind) -> Vec<i64> {
+    fn looks_at() -> Vec<i64> {
         let (mut now, mut missing, mut seconds) = (Timestamp(0), None, Vec::new());
         loop {
             seconds.push(now.0 / 1_000);
-            let (remembered, next) = look(kind, missing, now);
+            let (remembered, next) = look(missing, now);
             missing = Some(remembered);
             match next {
                 Next::Look(at) => now = at,
@@ -100,31 +74,26 @@ mod tests {
     }
 
     #[test]
-    fn the_commit_of_a_move_is_looked_for_for_ten_minutes_at_least_every_other_minute() {
-        assert_eq!(looks_at(&moved()), [0, 1, 3, 7, 15, 31, 63, 127, 247, 367, 487, 607]);
-    }
-
-    #[test]
-    fn the_commit_of_a_start_by_hand_is_looked_for_for_a_minute() {
-        assert_eq!(looks_at(&by_hand()), [0, 1, 3, 7, 15, 31, 63]);
+    fn a_commit_is_looked_for_for_ten_minutes_at_least_every_other_minute() {
+        assert_eq!(looks_at(), [0, 1, 3, 7, 15, 31, 63, 127, 247, 367, 487, 607]);
     }
 
     #[test]
     fn a_machine_that_slept_after_its_first_look_looks_several_times_more() {
-        let (first, _) = look(&moved(), None, Timestamp(0));
+        let (first, _) = look(None, Timestamp(0));
         let mut missing = first;
         for looks in 2..FEWEST_LOOKS {
-            let (next, then) = look(&moved(), Some(missing), Timestamp(86_400_000));
+            let (next, then) = look(Some(missing), Timestamp(86_400_000));
             assert!(matches!(then, Next::Look(_)), "{looks}");
             missing = next;
         }
-        assert_eq!(look(&moved(), Some(missing), Timestamp(86_400_000)).1, Next::GiveUp);
+        assert_eq!(look(Some(missing), Timestamp(86_400_000)).1, Next::GiveUp);
     }
 
     #[test]
     fn a_clock_that_was_set_back_does_not_make_the_wait_longer() {
         let before = Missing { since: Timestamp(86_400_000), looks: 3 };
-        let (missing, _) = look(&moved(), Some(before), Timestamp(0));
+        let (missing, _) = look(Some(before), Timestamp(0));
         assert_eq!(missing, Missing { since: Timestamp(0), looks: 4 });
     }
 
@@ -133,13 +102,13 @@ mod tests {
         let error = "`/srv/app` has no commit c0ffee: it may have been replaced by a forced push and removed";
         let once = Missing { since: Timestamp(1_795_244_400_000), looks: 1 };
         assert_eq!(
-            say(&by_hand(), once, Next::Look(Timestamp(0)), error),
+            say(once, Next::Look(Timestamp(0)), error),
             "`/srv/app` has no commit c0ffee: it may have been replaced by a forced push and removed, or has not \
-             come there yet (looked for once; given up after 2026-11-21T07:01:00.000Z)"
+             come there yet (looked for once; given up after 2026-11-21T07:10:00.000Z)"
         );
         let often = Missing { looks: 12, ..once };
         assert_eq!(
-            say(&moved(), often, Next::GiveUp, error),
+            say(often, Next::GiveUp, error),
             "`/srv/app` has no commit c0ffee: it may have been replaced by a forced push and removed (looked for \
              12 times since 2026-11-21T07:00:00.000Z)"
         );

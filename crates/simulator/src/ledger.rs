@@ -312,7 +312,10 @@ impl Ledger {
                 _ => true,
             },
             Row::Event(Event { status: EventStatus::Pending { next_try, .. }, key, .. }) => {
+                // One about which nothing could be written is put off, and its own row does not say so.
+                let is_place = |row: &Row| matches!(row, Row::PendingEvent(pending) if pending.event == *key);
                 self.rows.contains_key(&keys::pending_event(*next_try, key))
+                    || self.rows.values().any(is_place)
             }
             _ => true,
         };
