@@ -26,7 +26,7 @@ pub(crate) enum Passed {
 }
 
 /// One that cannot be acted on is put off for so long.
-const PUT_OFF: Duration = Duration::from_secs(60);
+pub(crate) const PUT_OFF: Duration = Duration::from_secs(60);
 
 impl Controller {
     /// Acts on every timeout and retry whose time has come; answers how many.

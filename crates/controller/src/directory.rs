@@ -5,9 +5,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use branchline_core::queue::{self, Found};
-use branchline_model::{
-    Demand, Plan, PoolName, Priority, Row, Standing, Tag, Versioned, Wants, keys,
-};
+use branchline_model::{Demand, Plan, PoolName, Priority, Row, Standing, Tag, Versioned, Wants, keys};
 use branchline_ports::{Page, StoreError};
 
 use crate::Controller;

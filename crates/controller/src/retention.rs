@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 
 use branchline_core::retention::{self, Memory};
 use branchline_model::{
-    AttemptId, Build, BuildId, Event, EventKey, EventStatus, Expectation, KeptBuild, Key, PipelineName, Plan,
-    RepositoryId, Row, RunId, Versioned, keys,
+    AttemptId, Build, BuildId, Deadline, DeadlineKind, Event, EventKey, EventStatus, Expectation, KeptBuild,
+    Key, PipelineName, Plan, RepositoryId, Row, RunId, Versioned, keys,
 };
 use branchline_ports::{Order, Page, Ring, StoreError};
 
 use crate::commit::{MOST_TRIES, Outcome};
 use crate::controller::typed;
-use crate::deadlines::Passed;
+use crate::deadlines::{PUT_OFF, Passed};
 use crate::tick::{Failure, Part};
 use crate::until::Until;
 use crate::{Controller, ControllerError};
@@ -42,7 +42,7 @@ impl Controller {
         let mut plan = Plan::default();
         plan.put(kept.clone(), Expectation::Any);
         self.commit(plan).await?;
-        // Those that could not be retired now: they stay listed, so whoever ends next tries them again.
+        // Those that could not be retired now keep no other from it. They stay listed, and are tried again soon.
         let mut left = BTreeSet::new();
         loop {
             let most = usize::try_from(keep).unwrap_or(usize::MAX).saturating_add(RETIRED_AT_ONCE);
@@ -59,7 +59,7 @@ impl Controller {
                     Ok(false) => return Ok(Passed::NotYet),
                     Err(why) => {
                         let what = build.build.to_string();
-                        tracing::warn!(build = what, error = %why, "a build could not be retired; it is tried again when the next has ended");
+                        tracing::warn!(build = what, error = %why, "a build could not be retired; it will be tried again");
                         failures.push(Failure { part: Part::Retention, what, why });
                         left.insert(build.build.clone());
                         continue;
@@ -69,11 +69,12 @@ impl Controller {
                 self.store.discard(&[keys::deadline(&retention::retire_at(build))]).await?;
             }
             if surplus.is_empty() || newest_first.len() < most {
-                let is_retired = |build: &KeptBuild| {
-                    !left.contains(&build.build) && surplus.iter().any(|other| other.build == build.build)
-                };
-                let is_kept =
-                    newest_first.iter().any(|other| other.build == kept.build && !is_retired(other));
+                if !left.is_empty() {
+                    let of = DeadlineKind::BuildEnded { build: kept.clone(), keep };
+                    return Ok(Passed::Next(Deadline { at: self.clock.now().after(PUT_OFF), of }));
+                }
+                let is_it = |other: &&KeptBuild| other.build == kept.build;
+                let is_kept = newest_first.iter().any(|other| is_it(&other)) && !surplus.iter().any(is_it);
                 return Ok(if is_kept { Passed::Next(retention::retire_at(kept)) } else { Passed::Done });
             }
         }

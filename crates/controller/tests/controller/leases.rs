@@ -2,9 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use branchline_model::{
-    AttemptEnd, AttemptId, Change, Expectation, RunDefinitionRow, RunId, WorkerId, keys,
-};
+use branchline_model::{AttemptEnd, AttemptId, Change, Expectation, RunDefinitionRow, RunId, WorkerId, keys};
 use branchline_ports::{Artifacts, Assignment, Clock, Heard, Lease, ProtocolError, Store, WorkerProtocol};
 
 use crate::house::{House, Way, claimant, worker};

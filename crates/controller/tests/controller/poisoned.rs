@@ -2,9 +2,8 @@
 //! One test for each partition that builds share.
 
 use branchline_model::{
-    Actor, AttemptEnd, AttemptId, Change, EndReason, EventStatus, Expectation, Key, LaneId, Outcome, PoolName,
-    RefName,
-    Row, RunState, Wants, WorkerId, keys,
+    Actor, AttemptEnd, AttemptId, Change, EndReason, EventStatus, Expectation, Key, LaneId, Outcome,
+    PoolName, RefName, Row, RunState, Wants, WorkerId, keys,
 };
 use branchline_ports::{Heard, Page, ProtocolError, Store, StoreError, WorkerProtocol};
 
