@@ -1,7 +1,5 @@
 //! Which texts say times that come again. What times they are is asked of croner, and not here.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::path::Path;
 
 use branchline_jobs_schema::{Cron, Timezone};

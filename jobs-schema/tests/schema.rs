@@ -1,7 +1,5 @@
 //! The schema that is kept in the repository for editors.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fs;
 use std::path::Path;
 

@@ -163,7 +163,7 @@ async fn stored_length(context: &Context, lease: &Lease) -> Result<u64, Broken> 
             Ok(stored) | Err(ProtocolError::LogGap { stored, .. }) => return Ok(stored),
             Err(ProtocolError::Fenced { why, .. }) => return Err(Broken::Fenced { why }),
             Err(ProtocolError::Unavailable { why } | ProtocolError::Refused { why }) => {
-                backoff.pause("ask for a log's length", &why).await
+                backoff.pause("ask for a log's length", &why).await;
             }
         }
     }
@@ -189,7 +189,7 @@ async fn finish(context: &Context, lease: &Lease, end: AttemptEnd, stored: u64) 
                 log_length = stored;
             }
             Err(ProtocolError::Unavailable { why } | ProtocolError::Refused { why }) => {
-                backoff.pause("finish an attempt", &why).await
+                backoff.pause("finish an attempt", &why).await;
             }
         }
     }

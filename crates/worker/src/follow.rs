@@ -292,7 +292,7 @@ impl<'a> Following<'a> {
                 Ok(()) => return Ok(()),
                 Err(ProtocolError::Fenced { why, .. }) => return Err(Broken::Fenced { why }),
                 Err(ProtocolError::Unavailable { why } | ProtocolError::Refused { why }) => {
-                    backoff.pause("finish an attempt", &why).await
+                    backoff.pause("finish an attempt", &why).await;
                 }
                 Err(ProtocolError::LogGap { stored, .. }) => {
                     backoff.pause("finish an attempt", "its log is not whole").await;

@@ -32,12 +32,12 @@ pub(crate) fn inputs(findings: &mut Findings<'_>, node: Option<&Node>) -> Vec<In
                 "each is an environment variable too, `INPUT_` and its name in capitals: rename one",
             );
         }
-        inputs.extend(input(findings, name, &entry.value, entry.key_span));
+        inputs.extend(input(findings, &name, &entry.value, entry.key_span));
     }
     inputs
 }
 
-fn input(findings: &mut Findings<'_>, name: Identifier, node: &Node, key: Span) -> Option<Input> {
+fn input(findings: &mut Findings<'_>, name: &Identifier, node: &Node, key: Span) -> Option<Input> {
     let kind = node.get("type").map_or(Some("string"), Node::text)?;
     let takes_pattern = matches!(kind, "string" | "text" | "password");
     let takes_options = matches!(kind, "choice" | "choices");

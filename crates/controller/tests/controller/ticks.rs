@@ -142,7 +142,7 @@ impl Clock for Busy {
     }
 
     async fn sleep(&self, _: Duration) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     fn fresh_id(&self) -> String {
