@@ -29,7 +29,6 @@ const RETRY: &str = "crates/core/src/retry.rs";
 const REFS: &str = "crates/core/src/refs.rs";
 const CLAIM: &str = "crates/core/src/claim.rs";
 const WORK: &str = "crates/controller/src/work.rs";
-const LOGS: &str = "crates/controller/src/logs.rs";
 const TICK: &str = "crates/controller/src/tick.rs";
 
 /// Every mutation.
@@ -40,14 +39,6 @@ pub const MUTATIONS: &[Mutation] = &[
             file: ATTEMPT,
             from: "    if !holds(&run.value, worker, number) {\n        return Err(refusal(&run.value, worker, number));\n    }\n    let began_at = match",
             to: "    if !{fault} && !holds(&run.value, worker, number) {\n        return Err(refusal(&run.value, worker, number));\n    }\n    let began_at = match",
-        }],
-    },
-    Mutation {
-        name: "an attempt that was lost for good may go on with its log",
-        edits: &[Edit {
-            file: LOGS,
-            from: "            self.must_hold(lease).await?;",
-            to: "            let held = self.must_hold(lease).await;\n            if !{fault} {\n                held?;\n            }",
         }],
     },
     Mutation {
