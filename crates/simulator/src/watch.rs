@@ -63,12 +63,14 @@ impl Asked {
 }
 
 impl Asking {
-    /// Whether it may be made whatever is there: then it may also be made once more while nobody has heard that it was, and so
-    /// behind what others did since.
-    fn asks_for_nothing(&self) -> bool {
+    /// Whether what it asks for may hold once more after it was made: a row that it makes may have gone since, while no version
+    /// ever comes back. Then a call of it that comes late makes it again, behind what others did.
+    fn may_hold_again(&self) -> bool {
         self.changes.iter().all(|change| match change {
-            Change::Put { expected, .. } | Change::Delete { expected, .. } => *expected == Expectation::Any,
-            Change::Check { .. } => false,
+            Change::Put { expected, .. } | Change::Delete { expected, .. } => {
+                matches!(expected, Expectation::Any | Expectation::Absent)
+            }
+            Change::Check { .. } => true,
         })
     }
 
@@ -176,7 +178,7 @@ impl Watch {
             return;
         }
         let explains = |commit: &Asking| {
-            (!commit.seen || commit.asks_for_nothing())
+            (!commit.seen || commit.may_hold_again())
                 && changed.iter().all(|key| commit.written.contains(*key))
                 && comes_to(commit, &found)
         };

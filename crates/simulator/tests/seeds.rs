@@ -55,6 +55,13 @@ fn bytes_of_an_artifact_that_are_sent_twice_do_not_remove_it_once_it_has_its_nam
 }
 
 #[test]
+fn an_upload_that_is_noted_once_more_after_its_naming_takes_nothing_from_it() {
+    for seed in [408, 1_138] {
+        keeps_every_promise(seed);
+    }
+}
+
+#[test]
 fn the_same_seed_makes_the_same_history_byte_for_byte() {
     for seed in [3, 8, 77, 1_234_566] {
         let (one, other) = (
