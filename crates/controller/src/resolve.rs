@@ -62,7 +62,9 @@ pub(crate) struct Subject {
 enum Looked {
     /// By this look, or not yet; until then it waited for this time.
     Now(Resolved, Timestamp),
-    /// By another, or there is none; or it waits for another time than it was found under.
+    /// It waits for this time, later than the one that it was found under.
+    Later(Resolved, Timestamp),
+    /// By another, or there is none.
     Before(Resolved),
 }
 
@@ -83,6 +85,12 @@ impl Controller {
         let error = match self.settle_now(&due.event, &due.repository, Some(due.next_try)).await {
             // Its place went with what was decided.
             Ok(Looked::Now(resolved, waited_for)) if waited_for == due.next_try => return Ok(resolved),
+            Ok(Looked::Later(resolved, next_try)) => {
+                // It may have been put off from that time to this one, by a clock that was set back since.
+                plan.put(PendingEvent { next_try, ..due.clone() }, Expectation::Any);
+                self.commit(plan).await?;
+                return Ok(resolved);
+            }
             Ok(Looked::Now(resolved, _) | Looked::Before(resolved)) => {
                 self.commit(plan).await?;
                 return Ok(resolved);
@@ -108,7 +116,7 @@ impl Controller {
     pub async fn resolve(&self, key: &EventKey) -> Result<Resolved, ControllerError> {
         let Some(event) = self.row::<Event>(keys::event(key)).await? else { return Ok(Resolved::Unknown) };
         let settled = self.settle_now(key, &event.value.repository, None).await?;
-        let (Looked::Now(resolved, _) | Looked::Before(resolved)) = settled;
+        let (Looked::Now(resolved, _) | Looked::Later(resolved, _) | Looked::Before(resolved)) = settled;
         Ok(resolved)
     }
 
@@ -124,7 +132,8 @@ impl Controller {
         };
         let waits_for = match &subject.event.value.status {
             EventStatus::Pending { next_try, why, .. } if due.is_some_and(|due| due < *next_try) => {
-                return Ok(Looked::Before(Resolved::Pending { why: why.clone().unwrap_or_default() }));
+                let pending = Resolved::Pending { why: why.clone().unwrap_or_default() };
+                return Ok(Looked::Later(pending, *next_try));
             }
             EventStatus::Pending { next_try, .. } => *next_try,
             status => return Ok(Looked::Before(settled(status).unwrap_or(Resolved::Unknown))),

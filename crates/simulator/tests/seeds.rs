@@ -62,6 +62,11 @@ fn an_upload_that_is_noted_once_more_after_its_naming_takes_nothing_from_it() {
 }
 
 #[test]
+fn an_event_that_was_put_off_is_not_forgotten_when_the_clock_is_set_back() {
+    keeps_every_promise(1_372);
+}
+
+#[test]
 fn the_same_seed_makes_the_same_history_byte_for_byte() {
     for seed in [3, 8, 77, 1_234_566] {
         let (one, other) = (
