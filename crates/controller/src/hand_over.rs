@@ -2,17 +2,15 @@
 //! run; an attempt reads artifacts only of the runs that its own job needs.
 
 use async_trait::async_trait;
-use branchline_core::attempt::Refused;
 use branchline_core::results;
-use branchline_model::{Artifact, BuildDefinition, JobName, ObjectKey, Results, Run, RunId, keys};
+use branchline_model::{Artifact, BuildDefinition, JobName, ObjectKey, Results, RunId, keys};
 use branchline_ports::{
     BegunUpload, HandOver, Lease, NeededArtifact, NewArtifact, ObjectError, ObjectPart, Objects, Pieces,
     ProtocolError, Ring,
 };
 
-use crate::commit::{MOST_TRIES, Outcome};
 use crate::upload::{SIGNED_FOR, UploadError};
-use crate::work::{contended, gone, refused, unavailable};
+use crate::work::{gone, unavailable};
 use crate::{Controller, ControllerError};
 
 /// What an attempt shows has no more text than this: it has to fit into a row.
@@ -45,23 +43,8 @@ impl HandOver for Controller {
                 format!("what the attempt shows has {length} bytes, and at most {LARGEST_RESULTS} are kept");
             return Err(ProtocolError::Refused { why });
         }
-        for _ in 0..MOST_TRIES {
-            let run = self.row::<Run>(keys::run(&lease.attempt.run)).await.map_err(unavailable)?;
-            let run = run.ok_or_else(|| gone(&lease.attempt))?;
-            let plan = match results::show(&run, &lease.worker, &lease.attempt, results.clone()) {
-                Ok(plan) => plan,
-                Err(Refused::Lost) => {
-                    self.come_back(lease).await?;
-                    continue;
-                }
-                Err(refusal) => return Err(refused(&lease.attempt, refusal)),
-            };
-            if let Outcome::Done = self.commit(plan).await.map_err(unavailable)? {
-                self.bell.ring(Ring::BuildChanged(lease.attempt.run.build.clone()));
-                return Ok(());
-            }
-        }
-        Err(contended(&lease.attempt))
+        let (worker, attempt) = (&lease.worker, &lease.attempt);
+        self.write_holding(lease, |run| results::show(run, worker, attempt, results.clone())).await
     }
 
     async fn begin_upload(

@@ -43,6 +43,30 @@ impl Controller {
         run.ok_or_else(|| gone(&lease.attempt))
     }
 
+    /// Writes what is decided about the run that a worker holds; an attempt that was lost comes back by it.
+    pub(crate) async fn write_holding(
+        &self,
+        lease: &Lease,
+        decide: impl Fn(&Versioned<Run>) -> Result<Plan, Refused> + Send + Sync,
+    ) -> Result<(), ProtocolError> {
+        for _ in 0..MOST_TRIES {
+            let run = self.run_of(lease).await?;
+            let plan = match decide(&run) {
+                Ok(plan) => plan,
+                Err(Refused::Lost) => {
+                    self.come_back(lease).await?;
+                    continue;
+                }
+                Err(refusal) => return Err(refused(&lease.attempt, refusal)),
+            };
+            if let Outcome::Done = self.commit(plan).await.map_err(unavailable)? {
+                self.bell.ring(Ring::BuildChanged(lease.attempt.run.build.clone()));
+                return Ok(());
+            }
+        }
+        Err(contended(&lease.attempt))
+    }
+
     /// All that the last word about an attempt is decided on.
     async fn ended(&self, lease: &Lease, report: &AttemptReport) -> Result<Ended, ProtocolError> {
         let run = keys::run(&lease.attempt.run);
@@ -150,22 +174,8 @@ impl WorkerProtocol for Controller {
     }
 
     async fn begun(&self, lease: &Lease, at: Timestamp) -> Result<(), ProtocolError> {
-        for _ in 0..MOST_TRIES {
-            let run = self.run_of(lease).await?;
-            let plan = match attempt::begin(&run, &lease.worker, lease.attempt.number, at) {
-                Ok(plan) => plan,
-                Err(Refused::Lost) => {
-                    self.come_back(lease).await?;
-                    continue;
-                }
-                Err(refusal) => return Err(refused(&lease.attempt, refusal)),
-            };
-            if let Outcome::Done = self.commit(plan).await.map_err(unavailable)? {
-                self.bell.ring(Ring::BuildChanged(lease.attempt.run.build.clone()));
-                return Ok(());
-            }
-        }
-        Err(contended(&lease.attempt))
+        let (worker, number) = (&lease.worker, lease.attempt.number);
+        self.write_holding(lease, |run| attempt::begin(run, worker, number, at)).await
     }
 
     async fn progress(
