@@ -107,10 +107,10 @@ impl Controller {
         Err(refusal)
     }
 
-    /// Removes a log that was begun after its run was retired: nobody else would.
+    /// Removes a log that was begun after the logs of its build were removed: nobody else would. The build itself goes before them.
     async fn must_not_be_anew(&self, attempt: &AttemptId) -> Result<(), ProtocolError> {
-        let run = self.store.read(&[keys::run(&attempt.run)]).await.map_err(unavailable)?;
-        if run.iter().any(Option::is_some) {
+        let build = self.store.read(&[keys::build(&attempt.run.build)]).await.map_err(unavailable)?;
+        if build.iter().any(Option::is_some) {
             return Ok(());
         }
         self.artifacts.delete_log(attempt).await.map_err(Self::artifact)?;

@@ -174,12 +174,12 @@ impl Controller {
         }
     }
 
-    /// Closes the log of an attempt that is over. Where its run was retired, be it meanwhile, nothing is left of the log: closing
-    /// it would have made it anew.
+    /// Closes the log of an attempt that is over. Where its build is retired, be it meanwhile, nothing is left of the log: closing
+    /// it would have made it anew. The build itself is asked for, because it goes before any of its logs.
     async fn close_or_remove(&self, attempt: &AttemptId, run: &Known<Run>) -> Result<(), ControllerError> {
         if !matches!(run, Known::Gone) {
             self.artifacts.close_log(attempt).await?;
-            if self.store.read(&[keys::run(&attempt.run)]).await?.iter().any(Option::is_some) {
+            if self.store.read(&[keys::build(&attempt.run.build)]).await?.iter().any(Option::is_some) {
                 return Ok(());
             }
         }
