@@ -145,13 +145,14 @@ async fn bytes_that_are_sent_again_after_a_last_word_whose_answer_was_lost_are_t
 }
 
 #[tokio::test]
-async fn a_log_that_is_begun_after_its_run_was_retired_is_removed() {
+async fn a_log_that_is_begun_after_its_build_was_retired_is_removed() {
     let (house, assignment) = one().await;
     let lease = assignment.lease;
-    let (store, clock, run) = (house.store.clone(), house.clock.clone(), lease.attempt.run.clone());
+    let (store, clock, build) = (house.store.clone(), house.clock.clone(), lease.attempt.run.build.clone());
+    // Its first row goes, and its logs are removed; of what goes after them, some may be there still.
     house.logs.before_next(async move {
         clock.step(std::time::Duration::from_secs(2));
-        store.discard(&[keys::run(&run)]).await.unwrap();
+        store.discard(&[keys::build(&build)]).await.unwrap();
     });
     let append = house.controller.append_log(&lease, 0, b"late\n", &[]).await;
     assert!(matches!(append, Err(ProtocolError::Fenced { .. })), "{append:?}");
@@ -159,12 +160,12 @@ async fn a_log_that_is_begun_after_its_run_was_retired_is_removed() {
 }
 
 #[tokio::test]
-async fn a_log_whose_run_is_retired_while_it_is_closed_is_not_made_anew() {
+async fn a_log_whose_build_is_retired_while_it_is_closed_is_not_made_anew() {
     let (house, late) = one().await;
     house.pass(300).await;
     house.claim_as("other").await.unwrap();
-    let (store, run) = (house.store.clone(), late.lease.attempt.run.clone());
-    house.logs.before_next(async move { store.discard(&[keys::run(&run)]).await.unwrap() });
+    let (store, build) = (house.store.clone(), late.lease.attempt.run.build.clone());
+    house.logs.before_next(async move { store.discard(&[keys::build(&build)]).await.unwrap() });
     house.controller.perform().await.unwrap();
     assert!(!house.closed_log(&late.lease.attempt).exists());
     assert_eq!(house.controller.effects().await.unwrap().pending, []);
