@@ -43,9 +43,7 @@ pub fn source(key: &Key) -> Option<Source> {
         partition if partition.starts_with("worker/") => {
             Some(Source::Run(sort.parse::<AttemptId>().ok()?.run))
         }
-        partition if sort.starts_with(keys::ATTEMPT_PREFIX) => {
-            Some(Source::Run(partition.strip_prefix("run/")?.parse().ok()?))
-        }
+        partition if sort.starts_with(keys::ATTEMPT_PREFIX) => Some(Source::Run(keys::run_of(partition)?)),
         _ => keys::behind(key).map(Source::First),
     }
 }
@@ -202,7 +200,7 @@ mod tests {
             (keys::REPOSITORIES, "app-1"),
             ("pool/default/lane/32767/x/app-1", "0000000000001/app-1/0000000001/000001"),
             ("worker/w/held", "app-1/1"),
-            ("run/app-1/1/1", "definition"),
+            ("build/app-1/1/run/1", "definition"),
         ] {
             let key = Key::new(partition, sort);
             let source = source(&key);

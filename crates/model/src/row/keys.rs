@@ -114,10 +114,17 @@ pub fn run(id: &RunId) -> Key {
     Key::new(build_parts(&id.build), format!("{RUN_PREFIX}{:06}", id.index))
 }
 
-/// The partition of what belongs to a run.
+/// The partition of what belongs to a run. A store that keeps rows in the order of their keys has it beside its build's.
 #[must_use]
 pub fn run_parts(id: &RunId) -> String {
-    format!("run/{id}")
+    format!("{}/run/{}", build_parts(&id.build), id.index)
+}
+
+/// The run to which a partition belongs.
+#[must_use]
+pub fn run_of(partition: &str) -> Option<RunId> {
+    let (build, index) = partition.strip_prefix("build/")?.rsplit_once("/run/")?;
+    Some(RunId { build: build.parse().ok()?, index: index.parse().ok()? })
 }
 
 /// What a run does.
