@@ -120,17 +120,24 @@ impl Shared {
 }
 
 fn read(connection: &Connection, keys: &[Key]) -> rusqlite::Result<Vec<Option<Versioned<Row>>>> {
-    // One statement sees one state; several need a transaction for that.
-    let _snapshot = (keys.len() > 1).then(|| connection.unchecked_transaction()).transpose()?;
+    // One statement sees one state; several need a transaction for that. (A connection whose transaction an error left open
+    // is used no more.)
+    let is_one = keys.len() == 1;
+    if !is_one {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+    }
     let mut statement = connection.prepare_cached(
         "SELECT version, format, body, checksum FROM rows WHERE partition = ?1 AND sort = ?2",
     )?;
-    keys.iter()
-        .map(|key| {
-            let mut rows = statement.query((&key.partition, &key.sort))?;
-            rows.next()?.map(|row| decode(row, key.clone())).transpose()
-        })
-        .collect()
+    let found = keys.iter().map(|key| {
+        let mut rows = statement.query((&key.partition, &key.sort))?;
+        rows.next()?.map(|row| decode(row, key.clone())).transpose()
+    });
+    let found = found.collect::<rusqlite::Result<_>>()?;
+    if !is_one {
+        connection.prepare_cached("COMMIT")?.execute([])?;
+    }
+    Ok(found)
 }
 
 fn read_page(
