@@ -59,7 +59,8 @@ impl Controller {
                 if let ArtifactError::Unavailable { why, .. } = &error {
                     self.shortages.note(Place::Logs, why, self.clock.now());
                 }
-                return Err(Self::artifact(error));
+                let error = Self::artifact(error);
+                return Err(if offset == 0 { self.unless_anew(lease, error).await } else { error });
             }
         };
         self.shortages.is_over(Place::Logs);
@@ -105,6 +106,14 @@ impl Controller {
             return Ok(Stored { bytes: log.bytes, pace: Pace::AsItComes });
         }
         Err(refusal)
+    }
+
+    /// What a worker is told whose log was written or closed, and then something went wrong.
+    pub(crate) async fn unless_anew(&self, lease: &Lease, error: ProtocolError) -> ProtocolError {
+        match self.must_not_be_anew(&lease.attempt).await {
+            Ok(()) => error,
+            Err(gone) => gone,
+        }
     }
 
     /// Removes a log that was begun after the logs of its build were removed: nobody else would. The build itself goes before them.

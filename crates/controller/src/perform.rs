@@ -2,6 +2,7 @@
 //! Invariants: an effect is taken by a commit before it is done, so that of many performers at once one does it; a try ends
 //! while it is still held, so that none overlaps the next; one that may have been done before is looked at first.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 
 use branchline_core::effect::{self, LONGEST_TRY, Taken, Tried};
@@ -74,10 +75,12 @@ impl Controller {
                 }
             }
             let (mut plan, taken) = effect::take(&waiting, now);
-            for place in put_off {
-                // Kept for when it can be read again, and out of the way of others until then.
+            // Kept for when it can be read again, and out of the way of others until then; in one place where it was in several.
+            for place in &put_off {
                 plan.delete(keys::due_effect(place.at, &place.effect), Expectation::Any);
-                plan.put(DueEffect { at: now.after(UNREADABLE_AGAIN), ..place }, Expectation::Any);
+            }
+            for effect in put_off.into_iter().map(|place| place.effect).collect::<BTreeSet<_>>() {
+                plan.put(DueEffect { at: now.after(UNREADABLE_AGAIN), effect }, Expectation::Any);
             }
             match self.commit(plan).await? {
                 Outcome::Done => tries = 0,

@@ -128,7 +128,8 @@ impl WorkerProtocol for Controller {
 
     async fn held(&self, worker: &WorkerId) -> Result<Vec<Assignment>, ProtocolError> {
         let page = Page::of(keys::held_attempts(worker), MOST_HELD);
-        let rows = self.page::<HeldAttempt>(&page).await.map_err(unavailable)?;
+        // What is left out here, the worker clears away: so a row that cannot be read is made anew first.
+        let rows = self.leads::<HeldAttempt>(&page).await.map_err(unavailable)?;
         let mut assignments = Vec::with_capacity(rows.len());
         let lease = |row: &Versioned<HeldAttempt>| Lease {
             attempt: row.value.attempt.clone(),
@@ -212,8 +213,13 @@ impl WorkerProtocol for Controller {
         if stored.bytes < report.log_length {
             return Err(ProtocolError::LogGap { attempt: lease.attempt.clone(), stored: stored.bytes });
         }
+        let mut has_closed = false;
         for _ in 0..MOST_TRIES {
-            let ended = self.ended(lease, &report).await?;
+            let ended = match self.ended(lease, &report).await {
+                Ok(ended) => ended,
+                Err(error) if has_closed => return Err(self.unless_anew(lease, error).await),
+                Err(error) => return Err(error),
+            };
             let finishing = Finishing {
                 run: &ended.run,
                 attempt: &ended.attempt,
@@ -229,8 +235,15 @@ impl WorkerProtocol for Controller {
                 }
                 Err(refusal) => return Err(refused(&lease.attempt, refusal)),
             };
+            if plan.is_empty() {
+                // It was said before: the log was closed then, and may be gone with the run by now.
+                return Ok(());
+            }
             // A run ends only when its log is closed, and only who holds the lease closes it.
-            self.artifacts.close_log(&lease.attempt).await.map_err(Self::artifact)?;
+            has_closed = true;
+            if let Err(error) = self.artifacts.close_log(&lease.attempt).await {
+                return Err(self.unless_anew(lease, Self::artifact(error)).await);
+            }
             if let Outcome::Done = self.commit(plan).await.map_err(unavailable)? {
                 self.bell.ring(Ring::EndedRuns);
                 self.bell.ring(Ring::BuildChanged(lease.attempt.run.build.clone()));

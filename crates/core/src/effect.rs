@@ -5,6 +5,7 @@
 //! is harmless, but ten ticks at once would do each ten times, which a rate limit or an inbox does feel; and what was taken and
 //! never told of is exactly what may have been done, and must be looked at before it is repeated.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use branchline_model::{
@@ -78,9 +79,14 @@ pub enum Tried {
 pub fn take(due: &[(DueEffect, Option<Versioned<PendingEffect>>)], now: Timestamp) -> (Plan, Vec<Taken>) {
     let mut plan = Plan::default();
     let mut taken = Vec::with_capacity(due.len());
+    let mut seen = BTreeSet::new();
     for (place, pending) in due {
         plan.delete(keys::due_effect(place.at, &place.effect), Expectation::Any);
         let Some(row) = pending.as_ref().filter(|row| row.value.next_try <= place.at) else { continue };
+        // One that could not be read for a while may have several places.
+        if !seen.insert(&place.effect) {
+            continue;
+        }
         let is_doubtful = row.value.last.is_doubtful();
         let mut next = row.value.clone();
         if let LastTry::Begun { at } = next.last {

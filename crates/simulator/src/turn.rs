@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use branchline_model::RunStatus;
+use branchline_model::{BuildStatus, RunStatus};
 
 use crate::coverage::Transition;
 use crate::fault::Fault;
@@ -25,15 +25,22 @@ pub(crate) struct Call {
 impl Call {
     /// How often a fault is drawn here: more often where it matters most, at a commit that changes a state.
     pub(crate) fn draws(&self) -> u32 {
-        // A lost attempt that comes back is rare.
-        let comes_back = Transition::Run(Some(RunStatus::Queued), RunStatus::Running);
-        if self.transitions.contains(&comes_back) {
+        if self.transitions.iter().any(is_rare) {
             12
         } else if self.journal || self.transitions.is_empty() {
             1
         } else {
             3
         }
+    }
+}
+
+/// A lost attempt comes back, or a build ends otherwise than because it is stopped.
+fn is_rare(transition: &Transition) -> bool {
+    use BuildStatus::{Errored, Failed, Passed};
+    match transition {
+        Transition::Run(from, to) => (*from, *to) == (Some(RunStatus::Queued), RunStatus::Running),
+        Transition::Build(_, to) => matches!(to, Passed | Failed | Errored),
     }
 }
 

@@ -208,8 +208,8 @@ impl Worker {
     /// Makes a directory for what is new, and attaches to what is there.
     fn take(&self, assignments: Vec<Assignment>) {
         let world = &self.house.world;
-        let (seed, time) = (world.seed, world.state().time);
-        for Assignment { lease, stop, .. } in assignments {
+        let (seed, time, now) = (world.seed, world.state().time, world.now());
+        for Assignment { lease, stop, begun, .. } in assignments {
             let attempt = lease.attempt.clone();
             self.on_machine(|machine| {
                 let local = machine.attempts.entry(attempt.clone()).or_insert_with(|| Local {
@@ -220,7 +220,8 @@ impl Worker {
                     written: 0,
                     acknowledged: 0,
                     upload: Uploading::Waiting,
-                    end: None,
+                    // Its directory is gone, and nobody knows how far it came.
+                    end: begun.then(|| (AttemptEnd::SupervisorLost { why: "it is gone".to_owned() }, now)),
                 });
                 if stop.is_some() {
                     local.told_to_stop_at.get_or_insert(time);

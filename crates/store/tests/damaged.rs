@@ -16,6 +16,9 @@ use tempfile::TempDir;
 /// Enough for a tree of several levels; each tenth row is longer than a page.
 const ROWS: u32 = 600;
 
+/// A new file's pages, in bytes.
+const PAGE: usize = 8_192;
+
 fn row(number: u32) -> Row {
     let repository = format!("app-{number:06}").parse().unwrap();
     let why = format!("{number:06} ").repeat(if number.is_multiple_of(10) { 2_000 } else { 30 });
@@ -97,8 +100,7 @@ async fn saved(path: &Path, expected: &BTreeMap<Key, Row>) -> usize {
 #[test]
 fn a_file_that_is_cut_anywhere_is_no_panic_and_no_wrong_answer() {
     let (bytes, expected) = (filled(), expected());
-    for cut in
-        (0..40).map(|number| scattered(number) % bytes.len()).chain([0, 1, 100, 4_096, bytes.len() - 1])
+    for cut in (0..40).map(|number| scattered(number) % bytes.len()).chain([0, 1, 100, PAGE, bytes.len() - 1])
     {
         let (_folder, path) = place();
         fs::write(&path, &bytes[..cut]).unwrap();
@@ -139,10 +141,10 @@ fn of_a_file_that_lost_its_end_what_is_left_is_saved_and_the_old_one_is_kept() {
 #[test]
 fn of_a_file_with_a_torn_page_all_other_rows_are_saved() {
     let (bytes, expected) = (filled(), expected());
-    for page in [0, 3, 7, bytes.len() / 4_096 / 2] {
+    for page in [0, 3, 7, bytes.len() / PAGE / 2] {
         let (_folder, path) = place();
         let mut torn = bytes.clone();
-        torn[page * 4_096..(page + 1) * 4_096].fill(0xAB);
+        torn[page * PAGE..(page + 1) * PAGE].fill(0xAB);
         fs::write(&path, &torn).unwrap();
         SqliteStore::salvage(&path).unwrap();
         let saved = carry_out(saved(&path, &expected));

@@ -1,9 +1,11 @@
 //! A row that cannot be understood is contained to the build it belongs to: others go on, and that one says what is wrong.
 //! One test for each partition that builds share.
 
+use std::time::Duration;
+
 use branchline_model::{
-    Actor, AttemptEnd, AttemptId, Change, EndReason, EventStatus, Expectation, Key, LaneId, Outcome,
-    PoolName, RefName, Row, RunState, Wants, WorkerId, keys,
+    Actor, AttemptEnd, AttemptId, Change, DueEffect, EndReason, EventStatus, Expectation, Key, LaneId,
+    Outcome, PoolName, RefName, Row, RunState, Wants, WorkerId, keys,
 };
 use branchline_ports::{Heard, Page, ProtocolError, Store, StoreError, WorkerProtocol};
 
@@ -348,13 +350,37 @@ async fn a_poisoned_effect_keeps_no_other_from_being_performed() {
 }
 
 #[tokio::test]
+async fn an_effect_that_is_due_at_two_times_is_one_effect() {
+    for is_poisoned in [true, false] {
+        let house = three().await;
+        house.claim(3).await;
+        for number in 1..=3 {
+            house.controller.cancel_build(&house.id(number), &Actor::new("ann")).await.unwrap();
+        }
+        let due = page(&house, keys::DUE_EFFECTS).await;
+        let Row::DueEffect(first) = due[0].clone() else { panic!("{due:?}") };
+        let second = DueEffect { at: first.at.after(Duration::from_millis(1)), ..first };
+        let change = Change::Put { row: second.into(), expected: Expectation::Absent };
+        house.store.commit_if_unchanged(vec![change]).await.unwrap();
+        if is_poisoned {
+            house.store.poison(key_of(&house, keys::PENDING_EFFECTS, 1).await);
+        }
+        house.step(1);
+        house.rest().await;
+        assert_eq!(house.orders.told.lock().unwrap().len(), if is_poisoned { 2 } else { 3 });
+        assert_eq!(page(&house, keys::DUE_EFFECTS).await.len(), usize::from(is_poisoned));
+    }
+}
+
+#[tokio::test]
 async fn a_poisoned_held_attempt_or_run_keeps_no_other_from_its_worker() {
     let house = three().await;
     house.claim(3).await;
     house.store.poison(key_of(&house, &keys::held_attempts(&worker()), 1).await);
     house.store.poison(keys::run(&house.view(2).await.runs[0].id));
     let held = house.controller.held(&WorkerId::new("worker")).await.unwrap();
-    assert_eq!(held.iter().map(|one| one.lease.attempt.run.build.number).collect::<Vec<_>>(), [3]);
+    // What was left out the worker would clear away: the row is made anew of its run. The run itself cannot be.
+    assert_eq!(held.iter().map(|one| one.lease.attempt.run.build.number).collect::<Vec<_>>(), [1, 3]);
     assert_eq!(page(&house, &keys::held_attempts(&worker())).await.len(), 3, "none of them is forgotten");
 }
 

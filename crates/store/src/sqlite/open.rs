@@ -44,6 +44,10 @@ const MIGRATIONS: &[&str] = &[
 ",
 ];
 
+/// The pages of a new file, in bytes. Rows are long, and kept in the tree of their keys: with pages of 4 KiB it is half as deep
+/// again.
+pub(super) const PAGE: usize = 8_192;
+
 /// So many statements a connection keeps prepared.
 const STATEMENTS: usize = 32;
 
@@ -132,8 +136,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     writer.busy_timeout(BUSY).map_err(explain)?;
     let fresh = recognise(&writer, path)?;
     if fresh {
-        // Rows are long, and kept in the tree of their keys: with pages of 4 KiB it is half as deep again.
-        writer.pragma_update(None, "page_size", 8192).map_err(explain)?;
+        writer.pragma_update(None, "page_size", PAGE).map_err(explain)?;
     }
     let mode: String =
         writer.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(explain)?;

@@ -13,6 +13,7 @@ use std::path::Path;
 use branchline_model::{Key, Row};
 
 use crate::decode;
+use crate::sqlite::open::PAGE;
 
 /// A row as its cell says.
 pub(super) struct Cell {
@@ -50,7 +51,7 @@ impl Pages {
             1 => 65_536,
             size if read == header.len() && size.is_power_of_two() && size >= 512 => size,
             // What every new file has.
-            _ => 4_096,
+            _ => PAGE,
         };
         let count = file.metadata()?.len().div_ceil(size as u64);
         let mut pages =
