@@ -271,6 +271,8 @@ fn queue_run(
     let run = Run {
         id: RunId { build, index: 1 },
         job: JobName::new("test"),
+        cell: None,
+        because: None,
         pool: PoolName::new(pool),
         wants,
         attempts: 0,

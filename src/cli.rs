@@ -32,10 +32,14 @@ pub enum Command {
     Run(Run),
     /// Show all of it in five seconds: a repository, a push, builds and their page
     Demo(Demo),
+    /// Say what an event would build of the working tree's pipelines, and why, before anything is pushed
+    Plan(Plan),
     /// List a repository's builds, the newest first
     Builds(Builds),
     /// Show a build: its runs, their states and reasons
     Build(Build),
+    /// Say why each pipeline and job of a build or a commit ran, or did not
+    Explain(Explain),
     /// Print the log of a run
     Logs(Logs),
     /// Start a pipeline by hand
@@ -150,6 +154,61 @@ pub struct WhichRepository {
     pub repository: Option<String>,
 }
 
+/// `branchline plan`
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Only this pipeline
+    #[arg(value_name = "PIPELINE")]
+    pub pipeline: Option<String>,
+    /// What happens
+    #[arg(long, value_name = "EVENT", default_value = "push")]
+    pub event: PlanEvent,
+    /// The branch, or refs/tags/… for a tag [default: what is checked out]
+    #[arg(long = "ref", value_name = "REF")]
+    pub ref_name: Option<String>,
+    /// Of a pull request: the branch that it is to be merged into
+    #[arg(long, value_name = "BRANCH", default_value = "main")]
+    pub base: String,
+    /// Of a pull request: one of its labels; give several by repeating it
+    #[arg(long = "label", value_name = "LABEL")]
+    pub labels: Vec<String>,
+    /// Of a manual start: an input; give several by repeating it
+    #[arg(long = "input", value_name = "NAME=VALUE", value_parser = input)]
+    pub inputs: Vec<(String, String)>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What happens in a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlanEvent {
+    /// What is checked out is pushed; with --ref refs/tags/…, as a tag
+    Push,
+    /// A pull request with it is opened
+    #[value(name = "pull_request")]
+    PullRequest,
+    /// The time of each entry of a schedule comes
+    Schedule,
+    /// Someone starts it by hand
+    Manual,
+}
+
+/// `branchline explain`
+#[derive(Debug, Args)]
+#[command(after_help = TOKEN_HELP)]
+pub struct Explain {
+    /// The build's number, REPOSITORY/NUMBER, or a commit's first digits (at least 7)
+    #[arg(value_name = "BUILD|COMMIT")]
+    pub what: String,
+    /// Which repository
+    #[command(flatten)]
+    pub repository: WhichRepository,
+    /// Which controller
+    #[command(flatten)]
+    pub server: Server,
+}
+
 /// `branchline builds`
 #[derive(Debug, Args)]
 #[command(after_help = TOKEN_HELP)]
@@ -217,6 +276,9 @@ pub struct Start {
     /// The branch or tag [default: the default branch]
     #[arg(long = "ref", value_name = "REF")]
     pub ref_name: Option<String>,
+    /// An input of the pipeline; give several by repeating it
+    #[arg(long = "input", value_name = "NAME=VALUE", value_parser = input)]
+    pub inputs: Vec<(String, String)>,
     /// Starting again with the same key is starting once
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
@@ -268,6 +330,13 @@ pub enum Letter {
 }
 
 /// As [`duration`], at least one second: a server is not asked without pause.
+fn input(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("an input is given as NAME=VALUE".to_owned()),
+    }
+}
+
 fn at_least_a_second(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("at least 1s".to_owned()),

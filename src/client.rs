@@ -163,10 +163,10 @@ impl Client {
             return Ok(format!("{build}/runs/{run}"));
         }
         let details: json::BuildDetails = serde_json::from_value(self.get(&build).await?)?;
-        match details.runs.iter().rfind(|known| known.job == run) {
+        match details.runs.iter().rfind(|known| known.label == run) {
             Some(known) => Ok(format!("{build}/runs/{}", known.index)),
             None => {
-                let jobs: Vec<&str> = details.runs.iter().map(|run| run.job.as_str()).collect();
+                let jobs: Vec<&str> = details.runs.iter().map(|run| run.label.as_str()).collect();
                 bail!("{}", crate::show::words::no_such_job(&details.build.pipeline, run, &jobs))
             }
         }

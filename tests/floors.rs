@@ -29,7 +29,7 @@ const ADAPTER: &[&str] = &[
 
 /// Every room, from the ground up. A crate that is not listed fails the test: it has to be given its floor.
 const ROOMS: &[Room] = &[
-    Room { name: "branchline-model", floor: 0, may_use: &[] },
+    Room { name: "branchline-model", floor: 1, may_use: &["branchline-expression"] },
     Room { name: "branchline-expression", floor: 0, may_use: &[] },
     Room { name: "branchline-jobs-schema", floor: 1, may_use: &["branchline-expression"] },
     Room { name: "branchline-core", floor: 2, may_use: WORDS },

@@ -34,7 +34,7 @@ pub async fn build(arguments: &cli::Build) -> anyhow::Result<ExitCode> {
         for run in &details.runs {
             table.row(vec![
                 run.index.to_string(),
-                run.job.clone(),
+                run.label.clone(),
                 paint.state(&run.status),
                 run.duration_ms.map(words::milliseconds).unwrap_or_default(),
                 words::run_why(run),

@@ -154,7 +154,7 @@ async fn watch(listening: &mut Listening) -> anyhow::Result<RepositoryId> {
                     view.runs
                         .iter()
                         .filter(|run| matches!(run.state, RunState::Running { .. }))
-                        .map(|run| format!("{}/{}", build.pipeline, run.job)),
+                        .map(|run| format!("{}/{}", build.pipeline, run.label())),
                 );
             }
         }
@@ -204,7 +204,7 @@ async fn show(listening: &Listening, repository: &RepositoryId) -> anyhow::Resul
             table.row(vec![
                 String::new(),
                 String::new(),
-                run.job.to_string(),
+                run.label(),
                 paint.state(run.state.status().word()),
                 words::run_now(run, SystemClock.now()),
             ]);

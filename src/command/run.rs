@@ -1,5 +1,6 @@
 //! `branchline run`: the working tree's jobs here and now, with the same core, worker and supervisor, and no server.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -114,7 +115,7 @@ impl Local {
         let bell = EmbeddedBell::new();
         let config = WorkerConfig {
             id: WorkerId::new("here"),
-            pools: vec![PoolName::new(branchline_core::build::DEFAULT_POOL)],
+            pools: vec![PoolName::new(branchline_core::pools::DEFAULT_POOL)],
             tags: std::collections::BTreeSet::new(),
             slots,
             root: folder.path().join("attempts"),
@@ -159,6 +160,7 @@ impl Local {
                 info: head.info,
                 files: vec![file],
                 actor: Actor::new(words::YOU),
+                inputs: BTreeMap::new(),
             })
             .await?;
         let build = builds.into_iter().next().context("the pipeline made no build")?;

@@ -16,6 +16,7 @@ pub async fn start(arguments: &cli::Start) -> anyhow::Result<ExitCode> {
         pipeline: arguments.pipeline.clone(),
         ref_name: arguments.ref_name.clone(),
         idempotency_key: arguments.idempotency_key.clone(),
+        inputs: arguments.inputs.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect(),
     };
     let answer = client.post(&format!("repositories/{id}/start"), &serde_json::to_value(request)?).await?;
     if arguments.server.json {

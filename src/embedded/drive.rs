@@ -89,7 +89,7 @@ impl Embedded {
         let bell = EmbeddedBell::new();
         let worker_config = WorkerConfig {
             id: WorkerId::new(WORKER),
-            pools: vec![PoolName::new(branchline_core::build::DEFAULT_POOL)],
+            pools: vec![PoolName::new(branchline_core::pools::DEFAULT_POOL)],
             tags: std::collections::BTreeSet::new(),
             slots,
             root: data.attempts(),

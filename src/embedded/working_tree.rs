@@ -3,14 +3,14 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use async_trait::async_trait;
-use branchline_checkout::{LARGEST_FILE, Network, Source, heads};
-use branchline_model::{CheckoutDefinition, CommitId, RefName};
+use branchline_checkout::{Cache, GitCheckout, LARGEST_FILE, Network, Source, Sources, file_id, heads};
+use branchline_model::{Against, Changed, CheckoutDefinition, CommitId, ObjectIds, RefName};
 use branchline_ports::{Checkout, CheckoutError, CommitFiles, CommitInfo, Heads, PipelineFile};
 use branchline_worker::Workspaces;
 
@@ -74,17 +74,39 @@ impl WorkingTree {
         Ok(files)
     }
 
+    /// The repository that it belongs to: the pipelines may stand in a folder of a larger one.
+    fn repository(&self) -> &Path {
+        self.root.ancestors().find(|above| above.join(".git").exists()).unwrap_or(&self.root)
+    }
+
+    /// Its repository, as the controller reads it; it is read where it is, so its cache stays empty.
+    fn git(&self) -> Result<GitCheckout, String> {
+        let cache =
+            Cache::open(std::env::temp_dir(), Network::default()).map_err(|error| error.to_string())?;
+        Ok(GitCheckout::new(cache, Network::default(), Sources::default()))
+    }
+
+    /// The message of the commit that is checked out; empty where there is none.
+    pub async fn message(&self) -> String {
+        let (Ok(git), head) = (self.git(), self.head()) else { return String::new() };
+        let url = self.repository().to_string_lossy().into_owned();
+        let read = git.pipelines_at(&url, &head.commit, Some(&head.ref_name)).await;
+        read.map(|commit| commit.info.message).unwrap_or_default()
+    }
+
     /// What is checked out.
     #[must_use]
     pub fn head(&self) -> Head {
-        // The pipelines may stand in a folder of a larger repository.
-        let repository =
-            self.root.ancestors().find(|above| above.join(".git").exists()).unwrap_or(&self.root);
-        let seen = Source::local(repository).ok().and_then(|source| heads(&source, &Network::default()).ok());
+        let seen =
+            Source::local(self.repository()).ok().and_then(|source| heads(&source, &Network::default()).ok());
         let branch = seen.as_ref().and_then(|seen| seen.default_branch.clone());
         let ref_name = RefName::Branch(branch.unwrap_or_else(|| "HEAD".to_owned()));
         let commit = seen.and_then(|seen| seen.head).or_else(|| "0".repeat(40).parse().ok());
-        let info = CommitInfo { subject: "the working tree".to_owned(), author: "you".to_owned() };
+        let info = CommitInfo {
+            subject: "the working tree".to_owned(),
+            message: String::new(),
+            author: "you".to_owned(),
+        };
         #[expect(clippy::expect_used, reason = "forty zeros are a commit's id")]
         Head { ref_name, commit: commit.expect("forty zeros are a commit's id"), info }
     }
@@ -122,6 +144,36 @@ impl Checkout for WorkingTree {
             .map_err(|error| CheckoutError::Unavailable { url: url.to_owned(), why: format!("{error:#}") })?;
         Ok(CommitFiles { info: self.head().info, files })
     }
+
+    async fn changed_at(
+        &self,
+        url: &str,
+        commit: &CommitId,
+        against: &Against,
+        ref_name: Option<&RefName>,
+    ) -> Result<Changed, CheckoutError> {
+        match self.git() {
+            Ok(git) => git.changed_at(&self.repository().to_string_lossy(), commit, against, ref_name).await,
+            Err(why) => Err(CheckoutError::Unavailable { url: url.to_owned(), why }),
+        }
+    }
+
+    async fn objects_at(
+        &self,
+        _url: &str,
+        _commit: &CommitId,
+        paths: &[String],
+        _ref_name: Option<&RefName>,
+    ) -> Result<ObjectIds, CheckoutError> {
+        Ok(paths.iter().map(|path| (path.clone(), object(&self.root, path))).collect())
+    }
+}
+
+/// The id that git would give the file as it is now; `None` where there is none that it can be read of.
+fn object(root: &Path, path: &str) -> Option<String> {
+    let path = Path::new(path);
+    let stays = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    file_id(&fs::read(root.join(path)).ok().filter(|_| stays)?)
 }
 
 #[async_trait]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use branchline_controller::{BuildView, Controller};
-use branchline_model::{AttemptId, JobName};
+use branchline_model::AttemptId;
 use branchline_ports::ArtifactError;
 
 /// So much of a log is held at once.
@@ -19,7 +19,7 @@ pub struct LogFollower {
 
 #[derive(Debug)]
 struct Followed {
-    job: JobName,
+    label: String,
     offset: u64,
     /// A line that has no end yet; only where names stand before the lines.
     line: Vec<u8>,
@@ -54,7 +54,7 @@ impl LogFollower {
     /// Follows the runs of this build; `view` says how many jobs there are and how long their names.
     #[must_use]
     pub fn new(view: &BuildView) -> Self {
-        let longest = view.runs.iter().map(|run| run.job.as_str().len()).max().unwrap_or(0);
+        let longest = view.runs.iter().map(|run| run.label().len()).max().unwrap_or(0);
         Self { width: if view.runs.len() > 1 { longest } else { 0 }, logs: BTreeMap::new() }
     }
 
@@ -74,7 +74,7 @@ impl LogFollower {
         for run in &view.runs {
             for number in 1..=run.attempts {
                 self.logs.entry(AttemptId { run: run.id.clone(), number }).or_insert_with(|| Followed {
-                    job: run.job.clone(),
+                    label: run.label(),
                     offset: 0,
                     line: Vec::new(),
                     open: false,
@@ -116,7 +116,7 @@ impl Followed {
             self.line.extend_from_slice(piece);
             // A line without end is printed in pieces rather than held for ever.
             if piece.ends_with(b"\n") || self.line.len() > CHUNK {
-                write!(output, "{:width$} | ", self.job.as_str())?;
+                write!(output, "{:width$} | ", self.label)?;
                 output.write_all(&self.line)?;
                 if !self.line.ends_with(b"\n") {
                     output.write_all(b"\n")?;

@@ -73,7 +73,7 @@ impl Narrator {
                     "{}  {} {}",
                     self.head(&view.build),
                     self.paint.state(status.word()),
-                    self.paint.bold(run.job.as_str())
+                    self.paint.bold(&run.label())
                 );
                 self.line(&line, &words::run_now(run, now), output).ok();
             }

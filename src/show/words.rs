@@ -1,8 +1,9 @@
 //! Every sentence the commands say to a person, in one place.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use branchline_model::{Build, BuildState, Outcome, RefName, Run, RunState, Timestamp};
+use branchline_model::{Build, BuildState, EventKind, Outcome, RefName, Run, RunState, Timestamp};
 use branchline_web::json;
 
 use crate::embedded::{Checkup, Complaint};
@@ -26,6 +27,65 @@ pub fn ref_name(name: &RefName) -> String {
         RefName::Branch(name) => name.clone(),
         RefName::Tag(name) => format!("tag {name}"),
     }
+}
+
+/// No event of the kind that was asked for concerns any pipeline.
+pub const NOTHING_TO_PLAN: &str = "no pipeline here has anything to do with such an event";
+
+/// The event that is planned for.
+#[must_use]
+pub fn planned_event(event: &EventKind) -> String {
+    let at = format!("{} at {}", ref_name(event.ref_name()), event.commit().short());
+    match event {
+        EventKind::PullRequest { request, .. } => format!("a pull request of {at} into {}", request.base),
+        EventKind::Schedule { pipeline, entry, .. } => {
+            format!("entry {} of the schedule of {pipeline}, on {at}", entry + 1)
+        }
+        EventKind::ManualStart { pipeline, .. } => format!("{pipeline} is started by hand on {at}"),
+        other => format!("a {} of {at}", other.word()),
+    }
+}
+
+/// What would become of a run.
+#[must_use]
+pub fn planned_run(run: &Run, needs: &BTreeSet<String>) -> String {
+    let what = match &run.state {
+        RunState::Ended { outcome, reason, .. } => {
+            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            return format!("{}{reason}", outcome.word());
+        }
+        RunState::Blocked if needs.is_empty() => "waits for other cells of its job".to_owned(),
+        RunState::Blocked => {
+            format!("waits for {}", needs.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+        }
+        _ => format!("runs at once in `{}`", run.pool),
+    };
+    match &run.because {
+        Some(because) => format!("{what}, {because}"),
+        None => what,
+    }
+}
+
+/// Why a run stands as it does.
+#[must_use]
+pub fn explained_run(run: &json::Run, jobs: &[json::Job]) -> String {
+    let needs = jobs.iter().find(|job| job.name == run.job).map(|job| job.needs.join(", "));
+    let needs = needs.filter(|needs| !needs.is_empty());
+    let mut text = match (&run.reason, &run.because) {
+        (Some(reason), _) => format!("{}: {}", run.status, reason.sentence),
+        (None, Some(because)) => format!("{}: {}", run.status, because.sentence),
+        (None, None) => run.status.clone(),
+    };
+    if let (Some(needs), None) = (needs, &run.reason) {
+        text.push_str(&format!(", it needs {needs}"));
+    }
+    text
+}
+
+/// Nothing is known of a commit.
+#[must_use]
+pub fn no_events(commit: &str) -> String {
+    format!("no event of a commit that begins with {commit} is remembered here")
 }
 
 /// What a build has come to, for one line.

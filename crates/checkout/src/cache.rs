@@ -72,7 +72,7 @@ impl Cache {
         self.read(source, commit, ref_name, None, files::info)
     }
 
-    fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         source: &Source,
         commit: &CommitId,

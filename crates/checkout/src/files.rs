@@ -12,12 +12,16 @@ use crate::error::whole_story;
 pub const LARGEST_FILE: u64 = 1024 * 1024;
 /// How many files of a folder are read.
 pub const MOST_FILES: usize = 256;
+/// So much is read of a commit's message, in bytes.
+pub const LONGEST_MESSAGE: usize = 16 * 1024;
 
 /// What people call a commit by. Text that is not UTF-8 has its bad bytes replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitInfo {
     /// The first line of its message.
     pub subject: String,
+    /// Its message, whole; of one that is longer than [`LONGEST_MESSAGE`] the beginning.
+    pub message: String,
     /// Its author's name.
     pub author_name: String,
     /// Its author's address.
@@ -80,7 +84,7 @@ pub(crate) enum Lack {
     Damaged(String),
 }
 
-fn damaged(error: &gix::Error) -> Lack {
+pub(crate) fn damaged(error: &gix::Error) -> Lack {
     Lack::Damaged(whole_story(error))
 }
 
@@ -95,7 +99,7 @@ pub(crate) struct Folder {
 /// A file's place in the tree and the blob it is, or why it is none.
 type Listed = (String, Result<gix::ObjectId, FileProblem>);
 
-fn find<'repo>(
+pub(crate) fn find<'repo>(
     repository: &'repo gix::Repository,
     id: gix::ObjectId,
     kind: Kind,
@@ -120,10 +124,16 @@ pub(crate) fn info(repository: &gix::Repository, commit: gix::ObjectId) -> Resul
     let subject = commit.message.trim_start().lines().next().unwrap_or_default();
     Ok(CommitInfo {
         subject: subject.trim_end().to_str_lossy().into_owned(),
+        message: beginning(&commit.message.trim().to_str_lossy(), LONGEST_MESSAGE).to_owned(),
         author_name: author.name.trim().to_str_lossy().into_owned(),
         author_email: author.email.trim().to_str_lossy().into_owned(),
         committed_at: committer.seconds(),
     })
+}
+
+/// As much of the text as fits into so many bytes.
+fn beginning(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
 }
 
 /// What stands where a folder is expected.

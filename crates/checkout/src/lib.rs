@@ -1,5 +1,5 @@
-//! Git, through gix: where a repository's refs point, which pipeline files a commit holds, a work tree at a
-//! commit, and a watch on a local repository's refs.
+//! Git, through gix: where a repository's refs point, which pipeline files a commit holds, what it changed, a work
+//! tree at a commit, and a watch on a local repository's refs.
 //!
 //! Everything here blocks: callers on an async runtime use `spawn_blocking`. No `git` process is started; an
 //! `ssh://` source runs `ssh`, as git does. A local repository is opened where it is; a remote one is fetched
@@ -23,6 +23,7 @@
 
 mod attended;
 mod cache;
+mod changes;
 mod entry;
 mod error;
 mod fetch;
@@ -39,8 +40,9 @@ mod watch;
 mod worktree;
 
 pub use cache::Cache;
+pub use changes::{MOST_CHANGES, file_id};
 pub use error::CheckoutError;
-pub use files::{CommitInfo, FileProblem, FolderFiles, FoundFile, LARGEST_FILE, MOST_FILES};
+pub use files::{CommitInfo, FileProblem, FolderFiles, FoundFile, LARGEST_FILE, LONGEST_MESSAGE, MOST_FILES};
 pub use heads::{Heads, heads};
 pub use network::{Network, install_tls};
 pub use port::GitCheckout;

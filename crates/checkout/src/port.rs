@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use branchline_model::{CommitId, RefName};
+use branchline_model::{Against, Changed, CommitId, ObjectIds, RefName};
 use branchline_ports as ports;
 
 use crate::{Cache, CheckoutError, Network, Source, Sources, heads};
@@ -115,9 +115,49 @@ impl ports::Checkout for GitCheckout {
                 });
             }
             Ok(ports::CommitFiles {
-                info: ports::CommitInfo { subject: info.subject, author: info.author_name },
+                info: ports::CommitInfo {
+                    subject: info.subject,
+                    message: info.message,
+                    author: info.author_name,
+                },
                 files,
             })
+        })
+        .await
+    }
+
+    async fn changed_at(
+        &self,
+        url: &str,
+        commit: &CommitId,
+        against: &Against,
+        ref_name: Option<&RefName>,
+    ) -> Result<Changed, ports::CheckoutError> {
+        let (cache, sources, against) = (self.cache.clone(), self.sources.clone(), against.clone());
+        let (owned, commit, ref_name) = (url.to_owned(), commit.clone(), ref_name.cloned());
+        blocking(url, move || {
+            let source = source(&sources, &owned)?;
+            cache
+                .changed_at(&source, &commit, &against, ref_name.as_ref())
+                .map_err(|error| outcome(&owned, error))
+        })
+        .await
+    }
+
+    async fn objects_at(
+        &self,
+        url: &str,
+        commit: &CommitId,
+        paths: &[String],
+        ref_name: Option<&RefName>,
+    ) -> Result<ObjectIds, ports::CheckoutError> {
+        let (cache, sources, paths) = (self.cache.clone(), self.sources.clone(), paths.to_vec());
+        let (owned, commit, ref_name) = (url.to_owned(), commit.clone(), ref_name.cloned());
+        blocking(url, move || {
+            let source = source(&sources, &owned)?;
+            cache
+                .objects_at(&source, &commit, &paths, ref_name.as_ref())
+                .map_err(|error| outcome(&owned, error))
         })
         .await
     }

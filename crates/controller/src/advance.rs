@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use branchline_core::advance::{self, Snapshot};
+use branchline_core::advance::{self, Advanced, Known, Lacking, Snapshot};
+use branchline_core::late::Outputs;
 use branchline_model::{
-    Build, BuildDefinition, BuildId, BuildProgress, EndedRun, Expectation, Plan, Run, Versioned, keys,
+    AttemptId, AttemptResults, Build, BuildDefinition, BuildId, BuildProgress, EndedRun, Expectation, Plan,
+    Run, RunDefinitionRow, RunId, Versioned, keys,
 };
 use branchline_ports::{Page, Ring};
 
@@ -86,6 +88,59 @@ impl Controller {
         }
     }
 
+    /// Decides what follows, reading what that takes. Answers also whether every run could be read: one that cannot may be ended.
+    async fn plan_advance(
+        &self,
+        build: &Versioned<Build>,
+        progress: &Versioned<BuildProgress>,
+        definition: &BuildDefinition,
+        ended: &[Versioned<EndedRun>],
+    ) -> Result<(Plan, bool), ControllerError> {
+        let mut known = Known::default();
+        loop {
+            let snapshot = Snapshot { build, progress, definition, ended, known: &known };
+            let lacking = match advance::advance(&snapshot, self.clock.now())? {
+                Advanced::Planned(plan) => return Ok((plan, known.runs.values().all(Option::is_some))),
+                Advanced::Lacking(lacking) => lacking,
+            };
+            self.read_lacking(&build.value.id, lacking, &mut known).await?;
+        }
+    }
+
+    /// Reads what a decision lacks. What cannot be read is known to be lacking, and not asked for again.
+    async fn read_lacking(
+        &self,
+        build: &BuildId,
+        lacking: Lacking,
+        known: &mut Known,
+    ) -> Result<(), ControllerError> {
+        let id = |index: &u32| RunId { build: build.clone(), index: *index };
+        let Lacking { mut runs, definitions, outputs } = lacking;
+        // What a run has to say is found by its last attempt.
+        runs.extend(outputs.iter().filter(|index| !known.runs.contains_key(index)));
+        let wanted: Vec<_> = runs.iter().map(|index| keys::run(&id(index))).collect();
+        let rows = self.rows::<Run>(&wanted).await?;
+        known.runs.extend(runs.into_iter().zip(rows));
+        let wanted: Vec<_> = definitions.iter().map(|index| keys::run_definition(&id(index))).collect();
+        let rows = self.rows::<RunDefinitionRow>(&wanted).await?;
+        known.definitions.extend(definitions.into_iter().zip(rows));
+        let number =
+            |index: &u32| known.runs.get(index).and_then(Option::as_ref).map(|run| run.value.attempts);
+        let attempts: Vec<(u32, AttemptId)> = outputs
+            .iter()
+            .filter_map(|index| Some((*index, AttemptId { run: id(index), number: number(index)? })))
+            .collect();
+        let wanted: Vec<_> = attempts.iter().map(|(_, attempt)| keys::attempt_results(attempt)).collect();
+        let rows = self.rows::<AttemptResults>(&wanted).await?;
+        known.outputs.extend(outputs.into_iter().map(|index| (index, None)));
+        let said = attempts
+            .into_iter()
+            .zip(rows)
+            .filter_map(|((index, _), row)| Some((index, Some(Outputs(row?.value.results.outputs)))));
+        known.outputs.extend(said);
+        Ok(())
+    }
+
     /// Folds what has ended of a build into it, until nothing is left to fold.
     pub async fn advance_build(&self, id: &BuildId) -> Result<(), ControllerError> {
         let mut tries = 0;
@@ -124,12 +179,8 @@ impl Controller {
         };
         let progress = progress.ok_or_else(|| missing(keys::build_progress(id)))?;
         let definition = definition.ok_or_else(|| missing(keys::build_definition(id)))?;
-        let snapshot = Snapshot { build: &build, progress: &progress, definition: &definition.value, ended };
-        let folded = advance::fold(&snapshot);
-        let wanted: Vec<_> = folded.runs().iter().map(keys::run).collect();
-        let runs: Vec<_> = self.rows::<Run>(&wanted).await?.into_iter().flatten().collect();
-        let is_whole = runs.len() == wanted.len();
-        match self.commit(advance::plan(&snapshot, folded, &runs, self.clock.now())?).await? {
+        let (plan, is_whole) = self.plan_advance(&build, &progress, &definition.value, ended).await?;
+        match self.commit(plan).await? {
             Outcome::Done => {
                 self.bell.ring(Ring::BuildChanged(id.clone()));
                 Ok(if is_whole { Folding::Done } else { Folding::MadeEnds })

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use branchline_core::lease;
+use branchline_core::pools::Setting;
 use branchline_model::{Key, Row, UnreadableRow, Versioned};
 use branchline_ports::{Artifacts, Bell, Checkout, Clock, Launcher, Page, Store, StoreError};
 
@@ -27,6 +28,7 @@ pub struct Controller {
     pub(crate) shortages: Arc<Shortages>,
     pub(crate) hints: Arc<ClaimHints>,
     pub(crate) leases: lease::Policy,
+    pub(crate) setting: Arc<Setting>,
 }
 
 /// So many complaints are remembered; beyond that, they are made again.
@@ -71,7 +73,14 @@ impl Controller {
             shortages,
             hints,
             leases,
+            setting: Arc::default(),
         }
+    }
+
+    /// With other pools than the one that is there where nothing is said.
+    #[must_use]
+    pub fn with_setting(self, setting: Setting) -> Self {
+        Self { setting: Arc::new(setting), ..self }
     }
 
     /// With other times for its leases.

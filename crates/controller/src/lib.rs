@@ -10,6 +10,8 @@ mod commit;
 mod controller;
 mod deadlines;
 mod directory;
+mod explain;
+mod facts;
 mod hand_over;
 mod hints;
 mod lease;
@@ -33,6 +35,7 @@ mod work;
 
 pub use commit::ControllerError;
 pub use controller::{Controller, Ports};
+pub use facts::answer as ask_git;
 pub use perform::{Effects, Letter};
 pub use read::{AttemptView, BuildList, BuildView, RepositoryView, RunView};
 pub use receive::{ObserveError, Observed};

@@ -168,6 +168,7 @@ impl Controller {
                     file,
                     jobs: Vec::new(),
                     problems: Vec::new(),
+                    context: None,
                     retention,
                 }
             }

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use branchline_core::intent::SpecFile;
-use branchline_core::{build, effect, missing, not_yet};
+use branchline_core::facts::Facts;
+use branchline_core::intent::{self, SpecFile};
+use branchline_core::{build, effect, missing};
 use branchline_jobs_schema as schema;
 use branchline_model::{
     BuildId, Event, EventKey, EventKind, EventStatus, Expectation, PendingEvent, PipelineName, Plan, Problem,
@@ -16,6 +17,7 @@ use branchline_ports::{CheckoutError, CommitFiles, CommitInfo, Page, PipelineFil
 use futures_util::future::{Either, select};
 
 use crate::commit::{MOST_TRIES, Outcome};
+use crate::facts;
 use crate::{Controller, ControllerError};
 
 /// So long waits what needs a row that cannot be read.
@@ -53,7 +55,7 @@ pub enum Resolved {
 
 /// What is decided.
 pub(crate) struct Subject {
-    event: Versioned<Event>,
+    pub(crate) event: Versioned<Event>,
     /// `None` where it is not served any more.
     repository: Option<Versioned<Repository>>,
 }
@@ -160,8 +162,13 @@ impl Controller {
         match self.read_pipelines(&repository.value.url, &event.value.kind).await {
             Ok(commit) => {
                 let files = check(&commit.files);
-                let subject = Subject { event, repository: Some(repository) };
-                self.decide(subject, &commit.info, &files).await
+                match self.ask(&repository.value, &event.value.kind, &files).await {
+                    Ok(facts) => {
+                        let subject = Subject { event, repository: Some(repository) };
+                        self.decide(subject, &commit.info, &files, &facts).await
+                    }
+                    Err(error) => self.postpone(&event, error.to_string()).await,
+                }
             }
             Err(error @ CheckoutError::NoSuchCommit { .. }) => self.miss(&event, &error.to_string()).await,
             Err(error) => self.postpone(&event, error.to_string()).await,
@@ -182,11 +189,23 @@ impl Controller {
 
     /// Decides an event as it was read before its files were, which may have taken a while: where something changed meanwhile,
     /// it is read again.
+    /// Asks git what the pipelines ask of it.
+    pub(crate) async fn ask(
+        &self,
+        repository: &Repository,
+        event: &EventKind,
+        files: &[SpecFile],
+    ) -> Result<Facts, CheckoutError> {
+        let concerned = intent::concerned(event, &repository.id, files);
+        facts::answer(&*self.checkout, &repository.url, event, concerned).await
+    }
+
     pub(crate) async fn decide(
         &self,
         mut subject: Subject,
         info: &CommitInfo,
         files: &[SpecFile],
+        facts: &Facts,
     ) -> Result<Resolved, ControllerError> {
         let read_at = self.clock.now();
         for _ in 0..MOST_TRIES {
@@ -201,12 +220,15 @@ impl Controller {
                 repository,
                 event,
                 subject: &info.subject,
+                message: &info.message,
                 author: &info.author,
                 files,
+                facts,
+                setting: &self.setting,
                 read_at,
                 page: self.page_address.as_deref(),
             };
-            let build::Decision { plan, builds, reasons } = build::decide(&snapshot, self.clock.now());
+            let build::Decision { plan, builds, reasons } = build::decide(&snapshot, self.clock.now())?;
             if let Outcome::Done = self.commit(plan).await? {
                 for build in &builds {
                     self.bell.ring(Ring::BuildChanged(build.clone()));
@@ -326,13 +348,7 @@ pub fn check(found: &[PipelineFile]) -> Vec<SpecFile> {
         .zip(&readable)
         .map(|((file, parsed), (_, bytes))| SpecFile {
             name: stem(&file),
-            spec: parsed.map_err(|diagnostics| problems(&diagnostics, bytes)).and_then(|pipeline| {
-                let found: Vec<Problem> = not_yet::problems(&pipeline)
-                    .iter()
-                    .map(|problem| problem_of_file(&file, problem))
-                    .collect();
-                if found.is_empty() { Ok(pipeline) } else { Err(found) }
-            }),
+            spec: parsed.map_err(|diagnostics| problems(&diagnostics, bytes)),
             file,
         })
         .collect();

@@ -1,6 +1,8 @@
 //! A pipeline is started by hand. The start is an event like any other: stored first, then decided. Invariant: whoever is told
 //! that a start is accepted has it stored.
 
+use std::collections::BTreeMap;
+
 use branchline_core::intent::SpecFile;
 use branchline_core::start;
 use branchline_model::{
@@ -25,6 +27,8 @@ pub struct StartRequest {
     pub idempotency_key: Option<String>,
     /// Who asks.
     pub actor: Actor,
+    /// The inputs, by name, as text.
+    pub inputs: BTreeMap<String, String>,
 }
 
 /// What was started.
@@ -65,6 +69,18 @@ pub enum StartError {
     /// The pipeline may not be started by hand.
     #[error("{pipeline} cannot be started by hand: its file does not say `on: manual: true`")]
     NotManual {
+        /// Which pipeline.
+        pipeline: PipelineName,
+    },
+    /// The inputs do not fit.
+    #[error("{}", problems.join("; "))]
+    BadInputs {
+        /// What is wrong, each with what to do.
+        problems: Vec<String>,
+    },
+    /// The pipeline says that no event builds it.
+    #[error("{pipeline} is disabled: its file says `disabled: true`")]
+    Disabled {
         /// Which pipeline.
         pipeline: PipelineName,
     },
@@ -126,6 +142,7 @@ impl Controller {
             ref_name: name,
             commit,
             actor: request.actor,
+            inputs: request.inputs,
         };
         self.accept_start(&repository.value, &event, what).await?;
         let (builds, reasons, pending) = match self.resolve(&event).await {
@@ -137,24 +154,27 @@ impl Controller {
             Err(error) => (Vec::new(), Vec::new(), Some(error.to_string())),
         };
         if builds.is_empty() {
-            for reason in &reasons {
-                match reason {
-                    Reason::NoSuchPipeline { pipeline, known } => {
-                        return Err(StartError::NoSuchPipeline {
-                            pipeline: pipeline.clone(),
-                            known: known.clone(),
-                        });
-                    }
-                    Reason::NoTrigger { pipeline, .. } => {
-                        return Err(StartError::NotManual { pipeline: pipeline.clone() });
-                    }
-                    _ => {}
-                }
-            }
+            refused(&reasons)?;
             self.bell.ring(Ring::Events);
         }
         Ok(Started { event, builds, reasons, pending })
     }
+}
+
+/// Why a start made no build, where that is for whoever asked to know.
+fn refused(reasons: &[Reason]) -> Result<(), StartError> {
+    for reason in reasons {
+        return Err(match reason {
+            Reason::NoSuchPipeline { pipeline, known } => {
+                StartError::NoSuchPipeline { pipeline: pipeline.clone(), known: known.clone() }
+            }
+            Reason::NoTrigger { pipeline, .. } => StartError::NotManual { pipeline: pipeline.clone() },
+            Reason::BadInputs { problems, .. } => StartError::BadInputs { problems: problems.clone() },
+            Reason::Disabled { pipeline } => StartError::Disabled { pipeline: pipeline.clone() },
+            _ => continue,
+        });
+    }
+    Ok(())
 }
 
 /// A start whose pipelines were read elsewhere than at the commit: from a working tree.
@@ -174,6 +194,8 @@ pub struct LocalStart {
     pub files: Vec<SpecFile>,
     /// Who asks.
     pub actor: Actor,
+    /// The inputs, by name, as text.
+    pub inputs: BTreeMap<String, String>,
 }
 
 impl Controller {
@@ -190,11 +212,19 @@ impl Controller {
             ref_name: local.ref_name,
             commit: local.commit,
             actor: local.actor,
+            inputs: local.inputs,
         };
         self.accept_start(&repository.value, &event, what).await?;
         let subject = self.subject(&event, &local.repository).await?.ok_or_else(|| forgotten(&event))?;
-        match self.decide(subject, &local.info, &local.files).await? {
-            Resolved::Decided { builds, .. } => Ok(builds),
+        let facts = self.ask(&repository.value, &subject.event.value.kind, &local.files).await;
+        let facts = facts.map_err(|error| StartError::Abandoned { why: error.to_string() })?;
+        match self.decide(subject, &local.info, &local.files, &facts).await? {
+            Resolved::Decided { builds, reasons } => {
+                if builds.is_empty() {
+                    refused(&reasons)?;
+                }
+                Ok(builds)
+            }
             Resolved::Pending { why } | Resolved::Abandoned { why } => Err(StartError::Abandoned { why }),
             Resolved::Unknown => Err(forgotten(&event)),
         }

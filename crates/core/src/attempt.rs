@@ -163,6 +163,7 @@ pub fn judge(end: &AttemptEnd, stop: Option<&Stop>) -> (Outcome, Option<EndReaso
 pub fn stopped(stop: &Stop) -> (Outcome, Option<EndReason>) {
     match stop {
         Stop::Cancelled { by } => (Outcome::Cancelled, Some(EndReason::CancelledBy { who: by.clone() })),
+        Stop::FailedFast { cell } => (Outcome::Cancelled, Some(EndReason::FailedFast { cell: cell.clone() })),
         Stop::BuildTimedOut => (Outcome::TimedOut, Some(EndReason::Timeout { of: TimeoutOf::Build })),
     }
 }

@@ -1,20 +1,17 @@
 //! From a decided event to its builds. Invariant: one event is decided once; it makes one build for each pipeline
 //! that it matches, all in the plan that says so in the event's own row.
 
-use branchline_jobs_schema::{AllowFailure, Pipeline};
 use branchline_model::{
-    Build, BuildDefinition, BuildId, BuildProgress, BuildState, BuildStatus, Deadline, DeadlineKind,
-    EndReason, Event, EventStatus, Expectation, JobDefinition, JobName, PipelineName, Plan, PoolName,
-    Problem, Reason, Repository, Retention, Run, RunDefinitionRow, RunId, RunState, Timestamp, Versioned,
-    Wants, keys,
+    Build, BuildDefinition, BuildId, BuildState, BuildStatus, EndReason, Event, EventStatus, Expectation,
+    PipelineName, Plan, Problem, Reason, Repository, Retention, Timestamp, Versioned, keys,
 };
 
-use crate::intent::{Intent, SpecFile, intents};
-use crate::queue;
-use crate::{retention, rundef};
-
-/// The pool of a job that names none.
-pub const DEFAULT_POOL: &str = "default";
+use crate::create::create;
+use crate::facts::Facts;
+use crate::intent::{Intent, Reading, SpecFile, intents};
+use crate::pools::Setting;
+use crate::retention;
+use crate::transition::Forbidden;
 
 /// What must be known to decide an event.
 #[derive(Clone, Debug)]
@@ -25,10 +22,16 @@ pub struct Snapshot<'a> {
     pub event: &'a Versioned<Event>,
     /// The commit's message, first line.
     pub subject: &'a str,
+    /// The commit's message, whole.
+    pub message: &'a str,
     /// The commit's author.
     pub author: &'a str,
     /// The pipeline files at the commit.
     pub files: &'a [SpecFile],
+    /// What git answered to what they ask ([`crate::facts::asks`]).
+    pub facts: &'a Facts,
+    /// What the controller serves builds with.
+    pub setting: &'a Setting,
     /// When they had been read.
     pub read_at: Timestamp,
     /// The address of the page, for links.
@@ -47,18 +50,26 @@ pub struct Decision {
 }
 
 /// Decides an event that is pending: which builds it makes.
-#[must_use]
-pub fn decide(snapshot: &Snapshot<'_>, now: Timestamp) -> Decision {
+///
+/// # Errors
+/// A run's state cannot become what it is to become: a defect.
+pub fn decide(snapshot: &Snapshot<'_>, now: Timestamp) -> Result<Decision, Forbidden> {
     let event = &snapshot.event.value;
-    let (intents, reasons) = intents(&event.kind, snapshot.files);
+    let reading = Reading {
+        repository: &event.repository,
+        files: snapshot.files,
+        message: snapshot.message,
+        facts: snapshot.facts,
+    };
+    let (intents, reasons) = intents(&event.kind, reading);
     let mut plan = Plan::default();
     let mut builds = Vec::with_capacity(intents.len());
     for intent in &intents {
         let number = snapshot.repository.value.builds + builds.len() as u64 + 1;
         let id = BuildId { repository: event.repository.clone(), number };
         match intent {
-            Intent::Build { file, pipeline } => {
-                create(&mut plan, snapshot, &id, file, pipeline, now);
+            Intent::Build { file, pipeline, inputs } => {
+                create(&mut plan, snapshot, &id, file, pipeline, inputs, now)?;
             }
             Intent::Invalid { file, problems } => {
                 record_invalid(&mut plan, snapshot, &id, file, problems, now);
@@ -83,7 +94,7 @@ pub fn decide(snapshot: &Snapshot<'_>, now: Timestamp) -> Decision {
             reasons: reasons.clone(),
         },
     );
-    Decision { plan, builds, reasons }
+    Ok(Decision { plan, builds, reasons })
 }
 
 /// Writes what became of a pending event, and takes it off the list of those that wait.
@@ -102,7 +113,7 @@ pub fn settle(plan: &mut Plan, event: &Versioned<Event>, status: EventStatus) {
     plan.put(Event { status, ..event.value.clone() }, Expectation::Unchanged(event.version));
 }
 
-fn row(
+pub(crate) fn row(
     snapshot: &Snapshot<'_>,
     id: &BuildId,
     pipeline: PipelineName,
@@ -128,71 +139,7 @@ fn row(
     }
 }
 
-fn create(
-    plan: &mut Plan,
-    snapshot: &Snapshot<'_>,
-    id: &BuildId,
-    file: &SpecFile,
-    pipeline: &Pipeline,
-    now: Timestamp,
-) {
-    let mut build = row(snapshot, id, file.name.clone(), now, BuildState::Running { stop: None });
-    build.runs = u32::try_from(pipeline.jobs.len()).unwrap_or(u32::MAX);
-    let deadline =
-        Deadline { at: now.after(pipeline.timeout), of: DeadlineKind::BuildTimeout { build: id.clone() } };
-    build.deadline = Some(deadline.clone());
-
-    let mut jobs = Vec::with_capacity(pipeline.jobs.len());
-    for (job, index) in pipeline.jobs.iter().zip(1u32..) {
-        let run_id = RunId { build: id.clone(), index };
-        let definition =
-            rundef::definition(&snapshot.repository.value, &build, pipeline, job, &run_id, snapshot.page);
-        plan.put(RunDefinitionRow(definition), Expectation::Absent);
-        let name = JobName::new(job.name.as_str());
-        let mut run = Run {
-            id: run_id.clone(),
-            job: name.clone(),
-            pool: PoolName::new(DEFAULT_POOL),
-            wants: Wants::default(),
-            attempts: 0,
-            state: RunState::Blocked,
-        };
-        if job.needs.is_empty() {
-            run.state = queue::enqueue(plan, &run, now);
-        }
-        let pool = run.pool.clone();
-        plan.put(run, Expectation::Absent);
-        jobs.push(JobDefinition {
-            name,
-            needs: job.needs.iter().map(|need| JobName::new(need.job.as_str())).collect(),
-            allow_failure: job.allow_failure == AllowFailure::Always,
-            pool,
-            run: run_id,
-        });
-    }
-    plan.put(
-        BuildDefinition {
-            build: id.clone(),
-            description: pipeline.description.clone(),
-            file: file.file.clone(),
-            jobs,
-            problems: Vec::new(),
-            retention: Retention {
-                builds: pipeline.retention.builds.get(),
-                days: pipeline.retention.days.get(),
-            },
-        },
-        Expectation::Absent,
-    );
-    plan.put(
-        BuildProgress { build: id.clone(), ended: std::collections::BTreeMap::new() },
-        Expectation::Absent,
-    );
-    plan.put(deadline, Expectation::Absent);
-    plan.put(build, Expectation::Absent);
-}
-
-fn record_invalid(
+pub(crate) fn record_invalid(
     plan: &mut Plan,
     snapshot: &Snapshot<'_>,
     id: &BuildId,
@@ -214,6 +161,7 @@ fn record_invalid(
             file: file.file.clone(),
             jobs: Vec::new(),
             problems: problems.to_vec(),
+            context: None,
             retention,
         },
         Expectation::Absent,

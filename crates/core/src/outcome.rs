@@ -1,4 +1,4 @@
-//! How a build ends, from how its jobs ended. Invariant: what was told to stop never passes.
+//! How a build ends, from how its runs ended. Invariant: what was told to stop never passes.
 
 use branchline_model::{
     BuildDefinition, BuildProgress, BuildState, BuildStatus, EndReason, JobDefinition, JobName, Outcome,
@@ -8,7 +8,7 @@ use branchline_model::{
 /// At most so many jobs are named in a build's reason.
 const MOST_NAMED: usize = 10;
 
-/// Whether a job that ended so lets those that need it go on.
+/// Whether a run that ended so lets those that need it go on.
 #[must_use]
 pub fn lets_go_on(outcome: Outcome, allow_failure: bool) -> bool {
     match outcome {
@@ -18,7 +18,7 @@ pub fn lets_go_on(outcome: Outcome, allow_failure: bool) -> bool {
     }
 }
 
-/// The state of a build all of whose jobs have ended.
+/// The state of a build all of whose runs have ended.
 #[must_use]
 pub fn of_build(
     definition: &BuildDefinition,
@@ -33,20 +33,23 @@ pub fn of_build(
         Some(Stop::BuildTimedOut) => {
             (BuildStatus::TimedOut, Some(EndReason::Timeout { of: TimeoutOf::Build }))
         }
-        None => of_jobs(definition, progress),
+        // No build is told so, only the runs of a job.
+        Some(Stop::FailedFast { .. }) | None => of_jobs(definition, progress),
     };
     BuildState::Ended { outcome, reason, at: now }
 }
 
 fn of_jobs(definition: &BuildDefinition, progress: &BuildProgress) -> (BuildStatus, Option<EndReason>) {
-    let ends: Vec<(&JobDefinition, Outcome)> = definition
-        .jobs
-        .iter()
-        .filter_map(|job| progress.ended.get(&job.name).map(|ended| (job, ended.outcome)))
+    let runs = definition.jobs.iter().flat_map(|job| job.runs().zip(&job.cells).map(move |run| (job, run)));
+    let ends: Vec<(&JobDefinition, bool, Outcome)> = runs
+        .filter_map(|(job, (run, cell))| {
+            progress.ended.get(&run).map(|outcome| (job, cell.allow_failure, *outcome))
+        })
         .collect();
-    let bad: Vec<&(&JobDefinition, Outcome)> = ends
+    let bad: Vec<(&JobDefinition, Outcome)> = ends
         .iter()
-        .filter(|(job, outcome)| *outcome != Outcome::Skipped && !lets_go_on(*outcome, job.allow_failure))
+        .filter(|(_, allowed, outcome)| *outcome != Outcome::Skipped && !lets_go_on(*outcome, *allowed))
+        .map(|(job, _, outcome)| (*job, *outcome))
         .collect();
     let any = |outcomes: &[Outcome]| bad.iter().any(|(_, outcome)| outcomes.contains(outcome));
     let status = if any(&[Outcome::Failed, Outcome::TimedOut]) {
@@ -60,11 +63,12 @@ fn of_jobs(definition: &BuildDefinition, progress: &BuildProgress) -> (BuildStat
     };
     if let Some(status) = status {
         let mut jobs: Vec<JobName> = bad.iter().map(|(job, _)| job.name.clone()).collect();
+        jobs.dedup();
         let more = jobs.len().saturating_sub(MOST_NAMED);
         jobs.truncate(MOST_NAMED);
         return (status, Some(EndReason::JobsFailed { jobs, more }));
     }
-    if !ends.is_empty() && ends.iter().all(|(_, outcome)| *outcome == Outcome::Skipped) {
+    if !ends.is_empty() && ends.iter().all(|(_, _, outcome)| *outcome == Outcome::Skipped) {
         (BuildStatus::Skipped, None)
     } else {
         (BuildStatus::Passed, None)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use branchline_model::{
     CommitId, Event, EventKey, EventKind, EventStatus, Expectation, PendingEvent, Plan, Ref, RefName,
-    Repository, Timestamp, Versioned,
+    Repository, RepositoryId, Timestamp, Versioned,
 };
 
 /// What was read, and what was seen.
@@ -45,7 +45,7 @@ pub fn observe(snapshot: &Snapshot<'_>, now: Timestamp) -> (Plan, usize) {
             matches!(name, RefName::Branch(branch) if Some(branch.as_str()) == snapshot.default_branch);
         if !first_sight || is_default {
             let kind = EventKind::RefMoved { name: name.clone(), before, after: head.clone(), generation };
-            let key = EventKey::new(format!("{}/{name}/{generation}", repository.id));
+            let key = event_key(&repository.id, name, generation);
             accept(&mut plan, repository, key, kind, now);
             events += 1;
         }
@@ -73,6 +73,12 @@ pub fn observe(snapshot: &Snapshot<'_>, now: Timestamp) -> (Plan, usize) {
         plan.put(row, Expectation::Unchanged(snapshot.repository.version));
     }
     (plan, events)
+}
+
+/// The key of the event that a move of a ref is.
+#[must_use]
+pub fn event_key(repository: &RepositoryId, name: &RefName, generation: u64) -> EventKey {
+    EventKey::new(format!("{repository}/{name}/{generation}"))
 }
 
 /// How long a repository is left alone that could not be reached so often in a row: 1, 2, 4 … 60 minutes.

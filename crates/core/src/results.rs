@@ -28,10 +28,14 @@ pub fn show(
 /// The runs of the jobs that this run's job needs, in the order in which it names them; each with its cell, where its job has several.
 #[must_use]
 pub fn needed_runs(definition: &BuildDefinition, run: &RunId) -> Vec<(JobName, Option<String>, RunId)> {
-    let Some(job) = definition.jobs.iter().find(|job| job.run == *run) else { return Vec::new() };
-    job.needs
-        .iter()
-        .filter_map(|need| definition.jobs.iter().find(|job| job.name == *need))
-        .map(|job| (job.name.clone(), None, job.run.clone()))
+    let Some(job) = definition.jobs.iter().find(|job| job.runs().contains(&run.index)) else {
+        return Vec::new();
+    };
+    let needed = job.needs.iter().filter_map(|need| definition.jobs.iter().find(|job| job.name == need.job));
+    let id = |index| RunId { build: run.build.clone(), index };
+    needed
+        .flat_map(|job| {
+            job.runs().zip(&job.cells).map(move |(run, cell)| (job.name.clone(), cell.name.clone(), id(run)))
+        })
         .collect()
 }

@@ -53,14 +53,14 @@ pub enum Memory {
 }
 
 /// What becomes of an event none of whose builds is left. That a ref moved is remembered by the ref's own row, whose
-/// generation only grows; nothing but the event remembers a manual start.
+/// generation only grows; nothing but the event itself remembers any other kind.
 #[must_use]
 pub fn memory(event: &Event, now: Timestamp) -> Memory {
     let until = event.accepted_at.after(EVENTS_REMEMBERED);
     match &event.kind {
         EventKind::RefMoved { .. } => Memory::Forget,
-        EventKind::ManualStart { .. } if until <= now => Memory::Forget,
-        EventKind::ManualStart { .. } => Memory::Until(until),
+        _ if until <= now => Memory::Forget,
+        _ => Memory::Until(until),
     }
 }
 

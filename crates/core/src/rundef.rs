@@ -5,32 +5,51 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use branchline_expression::Template;
+use branchline_expression::{Template, Values};
 use branchline_jobs_schema::{self as schema, Job, Pipeline, Place, Shell, Step};
 use branchline_model::{
-    Build, CheckoutDefinition, Engine, JobName, RefName, ReportsDefinition, Repository, Retry, RetryOn,
+    Build, CheckoutDefinition, EndReason, Engine, JobName, RefName, ReportsDefinition, Retry, RetryOn,
     RunDefinition, RunId, ShellDefinition, StepDefinition,
 };
+
+use crate::build::Snapshot;
+use crate::cells::PlannedRun;
+use crate::inputs::Inputs;
+use crate::late;
 
 /// How long a process that was asked to end may take before it is killed.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// What a worker must do for this job of this build.
-#[must_use]
-pub fn definition(
-    repository: &Repository,
-    build: &Build,
-    pipeline: &Pipeline,
-    job: &Job,
+/// A job whose runs are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Making<'a> {
+    pub(crate) snapshot: &'a Snapshot<'a>,
+    pub(crate) build: &'a Build,
+    pub(crate) pipeline: &'a Pipeline,
+    pub(crate) job: &'a Job,
+    pub(crate) inputs: &'a Inputs,
+}
+
+/// What a worker must do for this run, and why it cannot be said whole, where it cannot. What waits for the needs is left out.
+pub(crate) fn definition(
+    making: &Making<'_>,
+    planned: &PlannedRun,
     run: &RunId,
-    page: Option<&str>,
-) -> RunDefinition {
+    values: &Values<'_>,
+) -> (RunDefinition, Option<EndReason>) {
+    let Making { snapshot, build, pipeline, job, inputs } = *making;
+    let repository = &snapshot.repository.value;
+    let mut unfilled = None;
     let mut env = BTreeMap::new();
     env.insert("CI".to_owned(), "true".to_owned());
-    env.extend(literals(&pipeline.env));
-    env.extend(literals(&job.env));
-    env.extend(facts(repository, build, job, run, page));
-    RunDefinition {
+    env.extend(snapshot.setting.env.clone());
+    env.extend(inputs.variables());
+    env.extend(planned.variables.iter().cloned());
+    fill(&mut env, "env", &pipeline.env, values, &mut unfilled);
+    fill(&mut env, "env", &job.env, values, &mut unfilled);
+    env.extend(facts(making, run));
+    let steps = job.steps.iter().map(|one| step(one, values, &mut unfilled)).collect();
+    let definition = RunDefinition {
         format: 1,
         run: run.clone(),
         repository: repository.name.clone(),
@@ -45,12 +64,33 @@ pub fn definition(
             submodules: checkout.submodules,
         }),
         env,
-        steps: job.steps.iter().map(step).collect(),
+        steps,
         artifacts: Vec::new(),
         reports: ReportsDefinition::default(),
         timeout: job.timeout,
         grace: GRACE,
         retry: retry(job),
+    };
+    (definition, unfilled)
+}
+
+/// Adds variables with their values; the first that has none is told of.
+fn fill(
+    env: &mut BTreeMap<String, String>,
+    key: &str,
+    templates: &BTreeMap<String, Template>,
+    values: &Values<'_>,
+    unfilled: &mut Option<EndReason>,
+) {
+    for (name, template) in templates.iter().filter(|(_, template)| !late::waits(template)) {
+        match late::render(&format!("{key}.{name}"), template, values) {
+            Ok(value) => {
+                env.insert(name.clone(), value);
+            }
+            Err(reason) => {
+                unfilled.get_or_insert(reason);
+            }
+        }
     }
 }
 
@@ -78,19 +118,10 @@ fn retry(job: &Job) -> Retry {
     }
 }
 
-/// Values that are known already. Nothing else is planned: see [`crate::not_yet`].
-fn literals(env: &BTreeMap<String, Template>) -> BTreeMap<String, String> {
-    env.iter().map(|(name, value)| (name.clone(), value.literal().unwrap_or_default().to_owned())).collect()
-}
-
 /// The `BRANCHLINE_*` variables that are known before a worker has the run (spec.md, "What every step sees").
-fn facts(
-    repository: &Repository,
-    build: &Build,
-    job: &Job,
-    run: &RunId,
-    page: Option<&str>,
-) -> BTreeMap<String, String> {
+fn facts(making: &Making<'_>, run: &RunId) -> BTreeMap<String, String> {
+    let Making { snapshot, build, job, .. } = *making;
+    let (repository, event) = (&snapshot.repository.value, &snapshot.event.value.kind);
     let mut facts = BTreeMap::new();
     let mut fact = |name: &str, value: &str| {
         facts.insert(
@@ -106,13 +137,17 @@ fn facts(
         RefName::Branch(name) => fact("BRANCH", name),
         RefName::Tag(name) => fact("TAG", name),
     }
+    if let Some(request) = event.pull_request() {
+        fact("PULL_REQUEST", &request.number.to_string());
+        fact("BASE", &request.base);
+    }
     fact("EVENT", &build.event);
     if let Some(actor) = &build.actor {
         fact("ACTOR", actor.as_str());
     }
     fact("PIPELINE", build.pipeline.as_str());
     fact("BUILD", &build.id.number.to_string());
-    if let Some(page) = page {
+    if let Some(page) = snapshot.page {
         let BuildUrl(url) = BuildUrl::of(page, build);
         fact("BUILD_URL", &url);
     }
@@ -131,11 +166,20 @@ impl BuildUrl {
     }
 }
 
-fn step(step: &Step) -> StepDefinition {
+fn step(step: &Step, values: &Values<'_>, unfilled: &mut Option<EndReason>) -> StepDefinition {
+    let name = match step.name.as_ref().map(|name| late::render("steps.name", name, values)).transpose() {
+        Ok(name) => name,
+        Err(reason) => {
+            unfilled.get_or_insert(reason);
+            None
+        }
+    };
+    let mut env = BTreeMap::new();
+    fill(&mut env, "steps.env", &step.env, values, unfilled);
     StepDefinition {
-        title: step.title().into(),
+        title: step.title_of(name.as_deref()).into(),
         run: step.run.clone(),
-        env: literals(&step.env),
+        env,
         shell: match &step.shell {
             Shell::Default => ShellDefinition::Default,
             Shell::Command(command) => ShellDefinition::Command(command.clone()),

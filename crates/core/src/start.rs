@@ -1,5 +1,7 @@
 //! A manual start becomes an event. Invariant: the same idempotency key in the same repository is the same event.
 
+use std::collections::BTreeMap;
+
 use branchline_model::{
     Actor, CommitId, EventKey, EventKind, PipelineName, Plan, RefName, Repository, RepositoryId, Timestamp,
 };
@@ -19,6 +21,8 @@ pub struct Start {
     pub commit: CommitId,
     /// Who asks.
     pub actor: Actor,
+    /// The inputs that were given, by name, as text.
+    pub inputs: BTreeMap<String, String>,
 }
 
 /// The key of the event that a start with this idempotency key is.
@@ -30,14 +34,14 @@ pub fn event_key(repository: &RepositoryId, idempotency_key: &str) -> EventKey {
 /// Writes the event.
 #[must_use]
 pub fn start(repository: &Repository, start: Start, now: Timestamp) -> Plan {
-    let Start { idempotency_key, pipeline, ref_name, commit, actor } = start;
+    let Start { idempotency_key, pipeline, ref_name, commit, actor, inputs } = start;
     let key = event_key(&repository.id, &idempotency_key);
     let mut plan = Plan::default();
     accept(
         &mut plan,
         repository,
         key,
-        EventKind::ManualStart { pipeline, name: ref_name, commit, actor },
+        EventKind::ManualStart { pipeline, name: ref_name, commit, actor, inputs },
         now,
     );
     plan

@@ -1,8 +1,10 @@
 //! Cancel, and a build's timeout. Invariant: what no worker has ends at once; what a worker has is told to stop and ends
 //! with the worker's word, never as passed.
 
+use std::collections::BTreeSet;
+
 use branchline_model::{
-    Build, BuildDefinition, BuildProgress, BuildState, Effect, EndedRun, Expectation, JobProgress, Outcome,
+    Build, BuildDefinition, BuildProgress, BuildState, Effect, EndedRun, Expectation, JobDefinition, Outcome,
     Plan, Run, RunState, Stop, Timestamp, Versioned,
 };
 
@@ -36,17 +38,18 @@ pub fn build(snapshot: &Snapshot<'_>, stop: &Stop, now: Timestamp) -> Result<Pla
     for run in snapshot.runs {
         if let RunState::Ended { outcome, .. } = run.value.state {
             // *Advance build* would fold it in, but not where the row that says so cannot be read.
-            progress.ended.entry(run.value.job.clone()).or_insert(JobProgress { outcome });
+            progress.ended.entry(run.value.id.index).or_insert(outcome);
             continue;
         }
         if let Some(outcome) = end_or_tell(&mut plan, run, stop, now)? {
-            progress.ended.insert(run.value.job.clone(), JobProgress { outcome });
+            progress.ended.insert(run.value.id.index, outcome);
         }
     }
-    // A run that cannot be read cannot be told, nor waited for: its job counts as errored.
-    for job in &snapshot.definition.jobs {
-        if !snapshot.runs.iter().any(|run| run.value.id == job.run) {
-            progress.ended.entry(job.name.clone()).or_insert(JobProgress { outcome: Outcome::Errored });
+    // A run that cannot be read cannot be told, nor waited for: it counts as errored.
+    let readable: BTreeSet<u32> = snapshot.runs.iter().map(|run| run.value.id.index).collect();
+    for run in snapshot.definition.jobs.iter().flat_map(JobDefinition::runs) {
+        if !readable.contains(&run) {
+            progress.ended.entry(run).or_insert(Outcome::Errored);
         }
     }
     advance::write(&mut plan, &build, snapshot.progress, snapshot.definition, progress, now);
@@ -71,9 +74,22 @@ fn end_or_tell(
     run: &Versioned<Run>,
     stop: &Stop,
     now: Timestamp,
-) -> Result<Option<branchline_model::Outcome>, Forbidden> {
+) -> Result<Option<Outcome>, Forbidden> {
+    let Some((changed, ended)) = told(plan, &run.value, stop, now)? else { return Ok(None) };
+    plan.put(changed, Expectation::Unchanged(run.version));
+    Ok(ended)
+}
+
+/// A run that is told to stop, with how it ended where no worker has it; `None` where that changes nothing. What follows
+/// besides the run's own row is planned.
+pub(crate) fn told(
+    plan: &mut Plan,
+    run: &Run,
+    stop: &Stop,
+    now: Timestamp,
+) -> Result<Option<(Run, Option<Outcome>)>, Forbidden> {
     let asked = Some(stop.clone());
-    let next = match &run.value.state {
+    let next = match &run.state {
         RunState::Ended { .. } => return Ok(None),
         RunState::Starting { stop: Some(_), .. } | RunState::Running { stop: Some(_), .. } => {
             return Ok(None);
@@ -85,18 +101,16 @@ fn end_or_tell(
             RunState::Running { attempt: *attempt, worker: worker.clone(), since: *since, stop: asked }
         }
         RunState::Blocked | RunState::Held | RunState::Waiting | RunState::Queued { .. } => {
-            queue::dequeue(plan, &run.value);
-            let began_at = lease::forget(plan, &run.value);
+            queue::dequeue(plan, run);
+            let began_at = lease::forget(plan, run);
             let (outcome, reason) = stopped(stop);
             let ended = RunState::Ended { outcome, reason, began_at, at: now };
-            plan.put(transition::change(&run.value, ended)?, Expectation::Unchanged(run.version));
-            return Ok(Some(outcome));
+            return Ok(Some((transition::change(run, ended)?, Some(outcome))));
         }
     };
     if let RunState::Starting { attempt, worker, .. } | RunState::Running { attempt, worker, .. } = &next {
-        let attempt = branchline_model::AttemptId { run: run.value.id.clone(), number: *attempt };
+        let attempt = branchline_model::AttemptId { run: run.id.clone(), number: *attempt };
         plan.effects.push(Effect::Stop { attempt, worker: worker.clone(), stop: stop.clone() });
     }
-    plan.put(transition::change(&run.value, next)?, Expectation::Unchanged(run.version));
-    Ok(None)
+    Ok(Some((transition::change(run, next)?, None)))
 }

@@ -68,6 +68,8 @@ pub enum Standing {
     Failed,
     /// Somebody cancelled it: `cancelled()`.
     Cancelled,
+    /// Nothing failed and nothing was cancelled, but something that is needed was skipped: none of the three.
+    Skipped,
 }
 
 /// What can be said of files at the commit.

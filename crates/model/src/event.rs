@@ -1,12 +1,16 @@
 //! What happened outside. Invariant: an event is stored whole under a key that says what it is, before anyone
 //! is answered; storing it twice is storing it once. What to do about it is decided in `core`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, BuildId, CommitId, EventKey, PipelineName, RepositoryId, Timestamp};
+use crate::{
+    Actor, BuildId, BuildStatus, CommitId, EventKey, PipelineName, Reason, RepositoryId, RepositoryName,
+    Timestamp,
+};
 
 /// A branch or a tag, by its full name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -121,7 +125,87 @@ pub enum EventKind {
         commit: CommitId,
         /// Who.
         actor: Actor,
+        /// The inputs that were given, by name, as text.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        inputs: BTreeMap<String, String>,
     },
+    /// Something happened to a pull request.
+    PullRequest {
+        /// What is known of it.
+        #[serde(flatten)]
+        request: PullRequest,
+        /// The branch that it brings.
+        name: RefName,
+        /// The commit that is built: the merge into its base, or its head.
+        commit: CommitId,
+        /// Who.
+        actor: Option<Actor>,
+    },
+    /// The time of an entry of a pipeline's schedule came.
+    Schedule {
+        /// Which pipeline.
+        pipeline: PipelineName,
+        /// Which of its entries, from 0.
+        entry: u32,
+        /// The time that the entry names.
+        slot: Timestamp,
+        /// The branch that the entry names.
+        name: RefName,
+        /// The commit that was there.
+        commit: CommitId,
+    },
+    /// An event with a name of its own was sent through the API or a forge.
+    Named {
+        /// Its name.
+        event: String,
+        /// The branch or tag it was sent for.
+        name: RefName,
+        /// The commit that was there.
+        commit: CommitId,
+        /// Who sent it.
+        actor: Option<Actor>,
+    },
+    /// A build of another pipeline ended.
+    Upstream {
+        /// Which build.
+        of: Upstream,
+        /// The branch that this repository's pipelines are read from.
+        name: RefName,
+        /// The commit that was there.
+        commit: CommitId,
+    },
+}
+
+/// What is known of a pull request when something happened to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullRequest {
+    /// Its number.
+    pub number: u64,
+    /// What happened to it, in the forge's word: `opened`, `synchronize`, `labeled`.
+    pub action: String,
+    /// Its title.
+    pub title: String,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// Whether it comes from another repository.
+    pub fork: bool,
+    /// The branch that it is to be merged into.
+    pub base: String,
+}
+
+/// The build whose end is an event for pipelines downstream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upstream {
+    /// Its repository.
+    pub repository: RepositoryName,
+    /// Its pipeline.
+    pub pipeline: PipelineName,
+    /// Its branch, where it was built for one.
+    pub branch: Option<String>,
+    /// The build.
+    pub build: BuildId,
+    /// How it ended.
+    pub status: BuildStatus,
 }
 
 impl EventKind {
@@ -130,7 +214,11 @@ impl EventKind {
     pub fn commit(&self) -> &CommitId {
         match self {
             Self::RefMoved { after, .. } => after,
-            Self::ManualStart { commit, .. } => commit,
+            Self::ManualStart { commit, .. }
+            | Self::PullRequest { commit, .. }
+            | Self::Schedule { commit, .. }
+            | Self::Named { commit, .. }
+            | Self::Upstream { commit, .. } => commit,
         }
     }
 
@@ -138,7 +226,12 @@ impl EventKind {
     #[must_use]
     pub fn ref_name(&self) -> &RefName {
         match self {
-            Self::RefMoved { name, .. } | Self::ManualStart { name, .. } => name,
+            Self::RefMoved { name, .. }
+            | Self::ManualStart { name, .. }
+            | Self::PullRequest { name, .. }
+            | Self::Schedule { name, .. }
+            | Self::Named { name, .. }
+            | Self::Upstream { name, .. } => name,
         }
     }
 
@@ -149,6 +242,10 @@ impl EventKind {
             Self::RefMoved { name: RefName::Branch(_), .. } => "push",
             Self::RefMoved { name: RefName::Tag(_), .. } => "tag",
             Self::ManualStart { .. } => "manual",
+            Self::PullRequest { .. } => "pull_request",
+            Self::Schedule { .. } => "schedule",
+            Self::Named { .. } => "event",
+            Self::Upstream { .. } => "pipeline",
         }
     }
 
@@ -156,8 +253,18 @@ impl EventKind {
     #[must_use]
     pub fn actor(&self) -> Option<&Actor> {
         match self {
-            Self::RefMoved { .. } => None,
             Self::ManualStart { actor, .. } => Some(actor),
+            Self::PullRequest { actor, .. } | Self::Named { actor, .. } => actor.as_ref(),
+            Self::RefMoved { .. } | Self::Schedule { .. } | Self::Upstream { .. } => None,
+        }
+    }
+
+    /// The pull request, where it is about one.
+    #[must_use]
+    pub fn pull_request(&self) -> Option<&PullRequest> {
+        match self {
+            Self::PullRequest { request, .. } => Some(request),
+            _ => None,
         }
     }
 }
@@ -205,85 +312,4 @@ pub enum EventStatus {
         /// Why.
         why: String,
     },
-}
-
-/// Why a pipeline was built, or was not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "reason", rename_all = "snake_case")]
-pub enum Reason {
-    /// The event matches the pipeline's `on`.
-    Matched {
-        /// The pipeline.
-        pipeline: PipelineName,
-        /// The key that matched, as `on.push`.
-        trigger: String,
-        /// The pattern that decided, where there was one.
-        pattern: Option<String>,
-    },
-    /// The pipeline has no such trigger.
-    NoTrigger {
-        /// The pipeline.
-        pipeline: PipelineName,
-        /// The key that is missing, as `on.push`.
-        trigger: String,
-    },
-    /// The trigger is there, but its filter does not match.
-    FilteredOut {
-        /// The pipeline.
-        pipeline: PipelineName,
-        /// The key that filtered, as `on.push.branches`.
-        filter: String,
-        /// What was compared with it.
-        value: String,
-        /// The pattern that took it away; `None` where none matched.
-        pattern: Option<String>,
-    },
-    /// The file is wrong.
-    Invalid {
-        /// The file.
-        file: String,
-        /// How many errors it has.
-        errors: usize,
-    },
-    /// The commit holds no pipeline at all.
-    NoPipelines,
-    /// The pipeline that was asked for is not there.
-    NoSuchPipeline {
-        /// What was asked for.
-        pipeline: PipelineName,
-        /// What there is.
-        known: Vec<PipelineName>,
-    },
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Matched { pipeline, trigger, pattern: Some(pattern) } => {
-                write!(f, "{pipeline}: built, `{trigger}` matches with `{pattern}`")
-            }
-            Self::Matched { pipeline, trigger, pattern: None } => {
-                write!(f, "{pipeline}: built, it has `{trigger}`")
-            }
-            Self::NoTrigger { pipeline, trigger } => {
-                write!(f, "{pipeline}: not built, it has no `{trigger}`")
-            }
-            Self::FilteredOut { pipeline, filter, value, pattern: Some(pattern) } => {
-                write!(f, "{pipeline}: not built, `{filter}` takes `{value}` away with `{pattern}`")
-            }
-            Self::FilteredOut { pipeline, filter, value, pattern: None } => {
-                write!(f, "{pipeline}: not built, nothing in `{filter}` matches `{value}`")
-            }
-            Self::Invalid { file, errors: 1 } => write!(f, "{file}: 1 error"),
-            Self::Invalid { file, errors } => write!(f, "{file}: {errors} errors"),
-            Self::NoPipelines => f.write_str("the commit has no pipeline in `.branchline/`"),
-            Self::NoSuchPipeline { pipeline, known } if known.is_empty() => {
-                write!(f, "{pipeline}: no such pipeline at this commit, which has none")
-            }
-            Self::NoSuchPipeline { pipeline, known } => {
-                let known: Vec<&str> = known.iter().map(PipelineName::as_str).collect();
-                write!(f, "{pipeline}: no such pipeline at this commit; there are {}", known.join(", "))
-            }
-        }
-    }
 }

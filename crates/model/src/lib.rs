@@ -4,16 +4,20 @@
 //! comes out, [`Row`]s are what a store keeps, and a [`RunDefinition`] says all that a worker must do.
 //! There is no I/O here, no clock and no decision.
 
+mod definition;
 mod event;
+mod facts;
 mod id;
 mod kept;
 mod lease;
+mod numbered;
 mod object;
 mod observed;
 mod pace;
 mod pending;
 mod plan;
 mod queue;
+mod reason;
 mod results;
 mod row;
 mod rundef;
@@ -21,7 +25,11 @@ mod state;
 mod time;
 mod upload;
 
-pub use event::{Event, EventKind, EventStatus, Missing, Reason, Ref, RefName, RefNameError};
+pub use definition::{
+    BuildDefinition, Cell, CellValues, Context, JobDefinition, Late, Need, Problem, Wanted,
+};
+pub use event::{Event, EventKind, EventStatus, Missing, PullRequest, Ref, RefName, RefNameError, Upstream};
+pub use facts::{Against, Changed, ObjectIds};
 pub use id::{
     Actor, AttemptId, BuildId, CommitId, EventKey, IdError, JobName, PipelineName, PoolName, RepositoryId,
     RepositoryName, RunId, WorkerId,
@@ -34,16 +42,16 @@ pub use pace::{LogWatch, Pace};
 pub use pending::{DeadEffect, DueEffect, LastTry, PendingEffect};
 pub use plan::{Change, Effect, EffectKey, Expectation, Plan};
 pub use queue::{Demand, Lane, LaneId, Priority, QueueEntry, Standing, Tag, Wants};
+pub use reason::Reason;
 pub use results::{AttemptResults, Results, SourcePlace, Summary, Tally, Test, TestOutcome, Tests};
 pub use row::{
-    Attempt, AttemptProgress, Build, BuildDefinition, BuildProgress, Deadline, DeadlineKind, EndedRun,
-    JobDefinition, JobProgress, Key, PendingEvent, Problem, Repository, Row, Run, RunDefinitionRow, Trouble,
-    UnreadableRow, Version, Versioned, keys,
+    Attempt, AttemptProgress, Because, Build, BuildProgress, Deadline, DeadlineKind, EndedRun, Key,
+    PendingEvent, Repository, Row, Run, RunDefinitionRow, Trouble, UnreadableRow, Version, Versioned, keys,
 };
 pub use rundef::{
     ArtifactDefinition, CheckoutDefinition, Engine, MatchDefinition, ReportsDefinition, Retry, RetryOn,
     RunDefinition, ShellDefinition, StepDefinition,
 };
-pub use state::{BuildState, BuildStatus, EndReason, Outcome, RunState, RunStatus, Stop, TimeoutOf};
+pub use state::{BuildState, BuildStatus, EndReason, Outcome, RunState, RunStatus, Seen, Stop, TimeoutOf};
 pub use time::Timestamp;
 pub use upload::{Artifact, Upload, UploadState};

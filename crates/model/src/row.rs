@@ -1,16 +1,16 @@
 //! What a store keeps. Invariant: every row knows its own key; keys read like paths, a partition holds what is
 //! read together, and within it the sort key gives the order. Versions belong to the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Actor, Artifact, AttemptId, AttemptReport, AttemptResults, BuildId, BuildState, CommitId, DeadEffect,
-    Demand, DueEffect, EffectKey, Event, EventKey, HeldAttempt, JobName, KeptBuild, Lane, LaneId, LeaseEnd,
-    Listening, LogWatch, Lost, ObjectKey, Outcome, PendingEffect, PipelineName, PoolName, QueueEntry, Ref,
-    RefName, RepositoryId, RepositoryName, Retention, RunDefinition, RunId, RunState, StepRecord, Tally,
+    Actor, Artifact, AttemptId, AttemptReport, AttemptResults, BuildDefinition, BuildId, BuildState,
+    CommitId, DeadEffect, Demand, DueEffect, Event, EventKey, HeldAttempt, JobName, KeptBuild, Lane,
+    LeaseEnd, Listening, LogWatch, Lost, Outcome, PendingEffect, PipelineName, PoolName, QueueEntry, Ref,
+    RefName, RepositoryId, RepositoryName, RunDefinition, RunId, RunState, Seen, StepRecord, Tally,
     Timestamp, Upload, Wants, WorkerId,
 };
 
@@ -133,69 +133,28 @@ pub struct Build {
     pub deadline: Option<Deadline>,
 }
 
-/// What a build does: written once, with the build.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct BuildDefinition {
-    /// The build.
-    pub build: BuildId,
-    /// What the pipeline says of itself.
-    pub description: Option<String>,
-    /// The file it was read from.
-    pub file: String,
-    /// Its jobs in the order of the file.
-    pub jobs: Vec<JobDefinition>,
-    /// What is wrong with the file, where the build is `invalid`.
-    pub problems: Vec<Problem>,
-    /// How much of the pipeline is kept.
-    pub retention: Retention,
-}
-
-/// A job of a build.
+/// How far a build's runs are, as far as their ends were folded in. Changed only by *advance build* and a stop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobDefinition {
-    /// Its name.
-    pub name: JobName,
-    /// The jobs that must have passed first.
-    pub needs: Vec<JobName>,
-    /// Whether the build may pass when it fails.
-    pub allow_failure: bool,
-    /// The pool that its runs are sent to.
-    pub pool: PoolName,
-    /// Its run.
-    pub run: RunId,
-}
-
-/// Something wrong in a pipeline file, for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
-    /// The file.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-    /// The column, from 1.
-    pub column: u32,
-    /// What is wrong.
-    pub message: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-    /// All of it with the excerpt, as the terminal shows it.
-    pub rendered: String,
-}
-
-/// How far a build's jobs are, as far as their ends were folded in. Changed only by *advance build* and a stop.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BuildProgress {
     /// The build.
     pub build: BuildId,
-    /// The jobs that have ended, by name.
-    pub ended: BTreeMap<JobName, JobProgress>,
+    /// How the runs that have ended did, by index.
+    #[serde(with = "crate::numbered")]
+    pub ended: BTreeMap<u32, Outcome>,
+    /// Of each job that was let go on: how many of its runs were, from the first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub let_go: BTreeMap<JobName, u32>,
+    /// The jobs whose runs were cancelled because one of them failed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub failed_fast: BTreeSet<JobName>,
 }
 
-/// How a job of a build ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct JobProgress {
-    /// How its run ended.
-    pub outcome: Outcome,
+impl BuildProgress {
+    /// That of a build nothing of which was begun.
+    #[must_use]
+    pub fn none_of(build: BuildId) -> Self {
+        Self { build, ended: BTreeMap::new(), let_go: BTreeMap::new(), failed_fast: BTreeSet::new() }
+    }
 }
 
 /// A run: one execution of one job in a build.
@@ -205,6 +164,9 @@ pub struct Run {
     pub id: RunId,
     /// Its job.
     pub job: JobName,
+    /// The cell of its job's matrix, or its host; `None` where the job has one run only by its nature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cell: Option<String>,
     /// The pool that it is sent to.
     pub pool: PoolName,
     /// What it wants of the worker that takes it.
@@ -212,8 +174,37 @@ pub struct Run {
     pub wants: Wants,
     /// How many attempts there were: the last attempt's number, which is the fence.
     pub attempts: u32,
+    /// The condition that let it go on, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<Box<Because>>,
     /// Where it stands.
     pub state: RunState,
+}
+
+/// A condition that is true, with what it saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Because {
+    /// The condition.
+    pub expression: String,
+    /// What it saw.
+    pub seen: Vec<Seen>,
+}
+
+impl Run {
+    /// What people call it by: its job, and its cell where it has one, as `test/1.95-bookworm`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match &self.cell {
+            Some(cell) => format!("{}/{cell}", self.job),
+            None => self.job.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`if: {}` is true{}", self.expression, crate::state::sight(&self.seen))
+    }
 }
 
 /// A run's definition: written once, with the run.

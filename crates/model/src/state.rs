@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Actor, BuildId, JobName, LastAttempt, Timestamp, WorkerId};
+use crate::{Actor, BuildId, JobName, LastAttempt, Timestamp, Wanted, WorkerId};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -61,6 +61,11 @@ pub enum Stop {
     },
     /// The build's time ran out.
     BuildTimedOut,
+    /// Another run of its job failed, and the job is to fail fast.
+    FailedFast {
+        /// The cell that failed.
+        cell: String,
+    },
 }
 
 /// Why a run or a build ended as it did.
@@ -102,6 +107,41 @@ pub enum EndReason {
     CancelledBy {
         /// Who.
         who: Actor,
+    },
+    /// Another run of its job failed, and the job is to fail fast.
+    FailedFast {
+        /// The cell that failed.
+        cell: String,
+    },
+    /// Its condition is false.
+    ConditionFalse {
+        /// The condition.
+        expression: String,
+        /// What it saw: names with their values.
+        seen: Vec<Seen>,
+    },
+    /// Its condition, or another expression of it, has no value.
+    ExpressionFailed {
+        /// Which key of the job.
+        key: String,
+        /// The expression.
+        expression: String,
+        /// What is wrong, at which column, and what to do.
+        why: String,
+        /// What it saw: names with their values.
+        seen: Vec<Seen>,
+    },
+    /// There is nothing that could carry it out.
+    NoPlace {
+        /// What is missing, and what to do.
+        why: String,
+    },
+    /// A job that it needs ended otherwise than it wants.
+    NeedNotMet {
+        /// Which.
+        job: JobName,
+        /// How it must have ended.
+        wanted: Wanted,
     },
     /// A newer build took its place.
     SupersededBy {
@@ -168,6 +208,20 @@ impl fmt::Display for EndReason {
             }
             Self::Timeout { of } => write!(f, "the time of {of} ran out"),
             Self::CancelledBy { who } => write!(f, "cancelled by {who}"),
+            Self::FailedFast { cell } => write!(f, "cancelled because `{cell}` failed"),
+            Self::ConditionFalse { expression, seen } => {
+                write!(f, "`if: {expression}` is false{}", sight(seen))
+            }
+            Self::ExpressionFailed { key, expression, why, seen } => {
+                write!(f, "`{key}: {expression}` has no value: {why}{}", sight(seen))
+            }
+            Self::NoPlace { why } => write!(f, "nothing here can carry it out: {why}"),
+            Self::NeedNotMet { job, wanted: Wanted::Failed } => {
+                write!(f, "`{job}`, which it follows when that fails, did not fail")
+            }
+            Self::NeedNotMet { job, wanted: Wanted::Passed | Wanted::Any } => {
+                write!(f, "`{job}`, which it needs, did not pass")
+            }
             Self::SupersededBy { build } => write!(f, "superseded by build {}", build.number),
             Self::NeedsFailed { job } => write!(f, "`{job}`, which it needs, did not pass"),
             Self::StartFailed { why } => write!(f, "could not be started: {why}"),
@@ -188,6 +242,24 @@ impl fmt::Display for EndReason {
             }
         }
     }
+}
+
+/// A name that an expression looked at, and what it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The name, as `event.branch`.
+    pub name: String,
+    /// Its value, as it would be written in an expression.
+    pub value: String,
+}
+
+/// What was seen, for people: ` (event.branch is "main")`.
+pub(crate) fn sight(seen: &[Seen]) -> String {
+    if seen.is_empty() {
+        return String::new();
+    }
+    let seen: Vec<String> = seen.iter().map(|seen| format!("{} is {}", seen.name, seen.value)).collect();
+    format!(" ({})", seen.join(", "))
 }
 
 /// Where a run stands, with the evidence.

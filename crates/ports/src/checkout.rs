@@ -1,8 +1,8 @@
-//! What the controller asks of git: where refs point, and which pipeline files a commit holds. Writing work trees
-//! is a worker's business and not here.
+//! What the controller asks of git: where refs point, which pipeline files a commit holds, and what it changed. Writing
+//! work trees is a worker's business and not here.
 
 use async_trait::async_trait;
-use branchline_model::{CommitId, RefName};
+use branchline_model::{Against, Changed, CommitId, ObjectIds, RefName};
 
 /// Why git gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +47,8 @@ pub struct Heads {
 pub struct CommitInfo {
     /// The first line of its message.
     pub subject: String,
+    /// Its message, whole; of a very long one the beginning.
+    pub message: String,
     /// Its author's name.
     pub author: String,
 }
@@ -83,4 +85,26 @@ pub trait Checkout: Send + Sync {
         commit: &CommitId,
         ref_name: Option<&RefName>,
     ) -> Result<CommitFiles, CheckoutError>;
+
+    /// The files that differ between a commit and another. Who keeps no history says so in the answer.
+    async fn changed_at(
+        &self,
+        _url: &str,
+        _commit: &CommitId,
+        _against: &Against,
+        _ref_name: Option<&RefName>,
+    ) -> Result<Changed, CheckoutError> {
+        Ok(Changed::Everything { why: "there is no history to compare with".to_owned() })
+    }
+
+    /// The ids of the files and folders at these paths of a commit.
+    async fn objects_at(
+        &self,
+        _url: &str,
+        _commit: &CommitId,
+        paths: &[String],
+        _ref_name: Option<&RefName>,
+    ) -> Result<ObjectIds, CheckoutError> {
+        Ok(paths.iter().map(|path| (path.clone(), None)).collect())
+    }
 }

@@ -163,6 +163,7 @@ async fn start(house: &House, controller: &Controller) {
             ref_name: None,
             idempotency_key: Some(key),
             actor: Actor::new("ann"),
+            inputs: std::collections::BTreeMap::new(),
         })
         .await;
     world.note(|| format!("start: {started:?}"));

@@ -130,7 +130,8 @@ impl Checkout for WorstGit {
                 path: format!(".branchline/{}.yaml", pipeline.name),
                 content: Ok(pipeline.text().into_bytes()),
             });
-            let info = CommitInfo { subject: format!("Change {}", commit.short()), author: "Ann".to_owned() };
+            let subject = format!("Change {}", commit.short());
+            let info = CommitInfo { message: subject.clone(), subject, author: "Ann".to_owned() };
             Ok(CommitFiles { info, files: files.collect() })
         })
         .await

@@ -203,8 +203,8 @@ pub const MUTATIONS: &[Mutation] = &[
             },
             Edit {
                 file: REFS,
-                from: "EventKey::new(format!(\"{}/{name}/{generation}\", repository.id));",
-                to: "if {fault} {\n                EventKey::new(format!(\"{}/{name}/{generation}/{}\", repository.id, now.0))\n            } else {\n                EventKey::new(format!(\"{}/{name}/{generation}\", repository.id))\n            };",
+                from: "let key = event_key(&repository.id, name, generation);",
+                to: "let key = if {fault} {\n                EventKey::new(format!(\"{}/{name}/{generation}/{}\", repository.id, now.0))\n            } else {\n                event_key(&repository.id, name, generation)\n            };",
             },
         ],
     },

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use branchline_model::{
     AttemptId, Build, BuildDefinition, BuildId, BuildProgress, BuildStatus, Content, Deadline, DeadlineKind,
-    Event, EventKind, EventStatus, Key, Outcome, Ref, RefName, RepositoryId, Row, Run, RunState, keys,
+    Event, EventKind, EventStatus, JobDefinition, Key, Outcome, Ref, RefName, RepositoryId, Row, Run, RunId,
+    RunState, keys,
 };
 
 use crate::git::Repository;
@@ -278,6 +279,7 @@ fn an_event_made_its_builds(state: &State, event: &Event, rows: &Rows) -> Result
             .filter(|pipeline| pipeline.name == asked.as_str() && pipeline.is_started())
             .map(|pipeline| pipeline.name.as_str())
             .collect(),
+        other => return Err(format!("nobody here sends an event of the kind {}", other.word())),
     };
     let mut made: Vec<&str> = rows
         .values()
@@ -313,8 +315,9 @@ fn a_build_is_what_its_runs_are(build: &Build, rows: &Rows) -> Result<(), String
     }
     progress_is_true(build, &runs, rows)?;
     for (job, run, outcome) in &runs {
-        let stopper = job.needs.iter().find(|need| {
-            runs.iter().any(|(other, _, ended)| other.name == **need && !goes_on(*ended, other.allow_failure))
+        let stopper = job.needs.iter().map(|need| &need.job).find(|need| {
+            runs.iter()
+                .any(|(other, run, ended)| other.name == **need && !goes_on(*ended, may_fail(other, run)))
         });
         match (stopper, outcome) {
             (Some(need), _) if run.attempts > 0 => {
@@ -328,7 +331,7 @@ fn a_build_is_what_its_runs_are(build: &Build, rows: &Rows) -> Result<(), String
     }
     let bad: Vec<Outcome> = runs
         .iter()
-        .filter(|(job, _, outcome)| *outcome != Outcome::Skipped && !goes_on(*outcome, job.allow_failure))
+        .filter(|(job, run, outcome)| *outcome != Outcome::Skipped && !goes_on(*outcome, may_fail(job, run)))
         .map(|(_, _, outcome)| *outcome)
         .collect();
     let expected: &[BuildStatus] = match build_was_stopped(build) {
@@ -352,6 +355,10 @@ fn goes_on(outcome: Outcome, allow_failure: bool) -> bool {
         || (allow_failure && matches!(outcome, Outcome::Failed | Outcome::Errored | Outcome::TimedOut))
 }
 
+fn may_fail(job: &JobDefinition, run: &Run) -> bool {
+    job.cell(run.id.index).is_some_and(|cell| cell.allow_failure)
+}
+
 fn build_was_stopped(build: &Build) -> bool {
     use branchline_model::{BuildState, EndReason, TimeoutOf};
     matches!(
@@ -363,7 +370,7 @@ fn build_was_stopped(build: &Build) -> bool {
     )
 }
 
-type Ended<'a> = (&'a branchline_model::JobDefinition, &'a Run, Outcome);
+type Ended<'a> = (&'a JobDefinition, &'a Run, Outcome);
 
 fn runs_of<'a>(
     build: &Build,
@@ -371,9 +378,10 @@ fn runs_of<'a>(
     rows: &'a Rows,
 ) -> Result<Vec<Ended<'a>>, String> {
     let mut runs = Vec::new();
-    for job in &definition.jobs {
-        let Some(Row::Run(run)) = rows.get(&keys::run(&job.run)) else {
-            return Err(format!("build {} has no run {}", build.id, job.run));
+    for (job, index) in definition.jobs.iter().flat_map(|job| job.runs().map(move |index| (job, index))) {
+        let id = RunId { build: build.id.clone(), index };
+        let Some(Row::Run(run)) = rows.get(&keys::run(&id)) else {
+            return Err(format!("build {} has no run {id}", build.id));
         };
         let RunState::Ended { outcome, .. } = &run.state else {
             return Err(format!("run {} has not ended", run.id));
@@ -392,8 +400,8 @@ fn progress_is_true(build: &Build, runs: &[Ended<'_>], rows: &Rows) -> Result<()
     else {
         return Err(format!("build {} has no progress", build.id));
     };
-    for (job, run, outcome) in runs {
-        let folded = ended.get(&job.name).map(|job| job.outcome);
+    for (_, run, outcome) in runs {
+        let folded = ended.get(&run.id.index).copied();
         if folded != Some(*outcome) {
             return Err(format!("run {} ended as {outcome:?}, and was folded in as {folded:?}", run.id));
         }

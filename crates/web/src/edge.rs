@@ -21,6 +21,9 @@ pub(crate) struct BuildPath(pub(crate) BuildId);
 /// `{repository}`, `{number}` and `{index}` of the path.
 pub(crate) struct RunPath(pub(crate) RunId);
 
+/// `{repository}` and `{commit}` of the path.
+pub(crate) struct CommitPath(pub(crate) RepositoryId, pub(crate) String);
+
 /// `{*key}` of the path.
 pub(crate) struct EventPath(pub(crate) EventKey);
 
@@ -51,6 +54,15 @@ from_path! {
     RepositoryPath: ["repository"],
     BuildPath: ["repository", "number"],
     RunPath: ["repository", "number", "index"]
+}
+
+impl FromRequestParts<App> for CommitPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let repository = id_text(parts, app, &["repository"]).await?.parse()?;
+        Ok(Self(repository, id_text(parts, app, &["commit"]).await?))
+    }
 }
 
 impl FromRequestParts<App> for EventPath {

@@ -145,6 +145,10 @@ impl From<StartError> for Failure {
             }
             StartError::NotManual { .. } => Self::new(StatusCode::CONFLICT, "not_manual", message)
                 .hint("add `manual: true` under `on:` of the pipeline's file, on the branch or tag that is started"),
+            StartError::BadInputs { .. } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_inputs", message)
+                .hint("the pipeline's file says under `inputs:` what it takes"),
+            StartError::Disabled { .. } => Self::new(StatusCode::CONFLICT, "disabled", message)
+                .hint("take `disabled: true` out of the pipeline's file"),
             StartError::Abandoned { .. } => Self::new(StatusCode::CONFLICT, "abandoned", message)
                 .hint("start it again with another idempotency key"),
             StartError::BadIdempotencyKey => Self::bad_request("bad_idempotency_key", message),

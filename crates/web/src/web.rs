@@ -110,6 +110,7 @@ const TABLE: &[Route] = &[
     route("GET", "/api/v1/health", || get(api::health::show)),
     route("GET", "/api/v1/repositories", || get(api::repositories::list)),
     route("GET", "/api/v1/repositories/{repository}", || get(api::repositories::show)),
+    route("GET", "/api/v1/repositories/{repository}/commits/{commit}", || get(api::events::of_commit)),
     route("POST", "/api/v1/repositories/{repository}/start", || post(api::start::start)),
     route("GET", "/api/v1/repositories/{repository}/builds", || get(api::builds::list)),
     route("GET", "/api/v1/repositories/{repository}/builds/{number}", || get(api::builds::show)),

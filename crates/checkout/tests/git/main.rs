@@ -1,6 +1,8 @@
 //! The checkout against real repositories and real servers. One binary, so that it is linked once.
 
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod heads;

@@ -230,6 +230,7 @@ fn a_commit_is_described_even_in_odd_bytes() {
     let info = cache(folder.path()).commit_info(&repository.source(), &id.parse().unwrap(), None).unwrap();
     let expected = CommitInfo {
         subject: "Fix \u{fffd} it".to_owned(),
+        message: "Fix \u{fffd} it  \n\nbody".to_owned(),
         author_name: "J\u{fffd}rgen".to_owned(),
         author_email: "j@example.org".to_owned(),
         committed_at: 1_700_000_100,

@@ -255,6 +255,7 @@ impl House {
             ref_name: None,
             idempotency_key: key.map(str::to_owned),
             actor: Actor::new("ann"),
+            inputs: std::collections::BTreeMap::new(),
         };
         self.controller.start(request).await
     }

@@ -52,6 +52,8 @@ async fn queue_runs(store: &dyn Store, repository: &str, wants: &Wants, runs: u6
         let run = Run {
             id: id.clone(),
             job: JobName::new("job"),
+            cell: None,
+            because: None,
             pool: PoolName::new("default"),
             wants: wants.clone(),
             attempts: 0,

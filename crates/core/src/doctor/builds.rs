@@ -1,17 +1,16 @@
 //! Builds that have not ended, and all that belongs to them.
 
-use std::collections::BTreeMap;
-
 use branchline_model::{
     Attempt, AttemptId, Build, BuildDefinition, BuildId, BuildProgress, BuildState, BuildStatus, EndReason,
-    EndedRun, Expectation, JobDefinition, Key, Outcome, PipelineName, Plan, QueueEntry, Run, RunState,
+    EndedRun, Expectation, JobDefinition, Key, Outcome, PipelineName, Plan, QueueEntry, Run, RunId, RunState,
     Timestamp, Wants, keys,
 };
 
 use super::examination::{Examination, Parts};
 use super::{Ailment, Cure};
 use crate::lease::{self, Policy};
-use crate::{outcome, queue};
+use crate::unblock::run_id;
+use crate::{advance, queue};
 
 /// Whatever is there: nobody else writes.
 const ANY: Expectation = Expectation::Any;
@@ -38,16 +37,16 @@ impl Examination {
             plan.put(deadline.clone(), ANY);
             self.find(keys::deadline(deadline), Ailment::DeadlineLost(id.clone()), Cure::Write(plan));
         }
-        for job in definition.jobs.iter().filter(|job| !parts.runs.contains_key(&job.run)) {
-            self.find(
-                keys::run(&job.run),
-                Ailment::RunLost(job.run.clone()),
-                Cure::Write(self.ended_job(job, now)),
-            );
+        for (job, index) in definition.jobs.iter().flat_map(|job| job.runs().map(move |index| (job, index))) {
+            let run = run_id(id, index);
+            if !parts.runs.contains_key(&run) {
+                let cure = Cure::Write(self.ended_run(job, run.clone(), now));
+                self.find(keys::run(&run), Ailment::RunLost(run), cure);
+            }
         }
         let Some(progress) = &parts.progress else {
             let mut plan = Plan::default();
-            plan.put(BuildProgress { build: id.clone(), ended: BTreeMap::new() }, ANY);
+            plan.put(BuildProgress::none_of(id.clone()), ANY);
             for run in parts.runs.values() {
                 note_end(&mut plan, run);
             }
@@ -62,7 +61,7 @@ impl Examination {
         let mut plan = Plan::default();
         match &run.state {
             RunState::Ended { .. } => {
-                if !progress.ended.contains_key(&run.job) && !self.ended_runs.contains(&run.id) {
+                if !progress.ended.contains_key(&run.id.index) && !self.ended_runs.contains(&run.id) {
                     note_end(&mut plan, run);
                     self.find(
                         keys::ended_run(&run.id),
@@ -118,17 +117,19 @@ impl Examination {
     }
 
     /// A run in the place of one that is lost, ended with that reason.
-    fn ended_job(&self, job: &JobDefinition, now: Timestamp) -> Plan {
-        let first = AttemptId { run: job.run.clone(), number: 0 };
-        let last = AttemptId { run: job.run.clone(), number: u32::MAX };
+    fn ended_run(&self, job: &JobDefinition, id: RunId, now: Timestamp) -> Plan {
+        let first = AttemptId { run: id.clone(), number: 0 };
+        let last = AttemptId { run: id.clone(), number: u32::MAX };
         let attempts = self.attempts.range(first..=last).next_back().map_or(0, |(id, _)| id.number);
-        let what = format!("its row (`{}`) is lost", keys::run(&job.run));
+        let what = format!("its row (`{}`) is lost", keys::run(&id));
         let run = Run {
-            id: job.run.clone(),
             job: job.name.clone(),
+            cell: job.cell(id.index).and_then(|cell| cell.name.clone()),
+            id,
             pool: job.pool.clone(),
             wants: Wants::default(),
             attempts,
+            because: None,
             state: ended_state(what, None, now),
         };
         let mut plan = Plan::default();
@@ -191,10 +192,9 @@ fn note_end(plan: &mut Plan, run: &Run) {
 /// The build, made anew of its event and its parts; `None` where they do not say enough.
 fn rebuilt(id: &BuildId, parts: &Parts, now: Timestamp) -> Option<Cure> {
     let (event, definition) = (parts.cause.as_ref()?, parts.definition.as_ref()?);
-    let nothing = BuildProgress { build: id.clone(), ended: BTreeMap::new() };
+    let nothing = BuildProgress::none_of(id.clone());
     let progress = parts.progress.as_ref().unwrap_or(&nothing);
-    let is_over = definition.jobs.iter().all(|job| progress.ended.contains_key(&job.name));
-    let build = Build {
+    let mut build = Build {
         id: id.clone(),
         pipeline: pipeline_of(definition),
         cause: event.key.clone(),
@@ -206,17 +206,19 @@ fn rebuilt(id: &BuildId, parts: &Parts, now: Timestamp) -> Option<Cure> {
         actor: event.kind.actor().cloned(),
         created_at: event.accepted_at,
         state: match definition.problems.len() {
-            0 if is_over => outcome::of_build(definition, progress, None, now),
             0 => BuildState::Running { stop: None },
             errors => {
                 let reason = Some(EndReason::DefinitionInvalid { errors });
                 BuildState::Ended { outcome: BuildStatus::Invalid, reason, at: now }
             }
         },
-        runs: u32::try_from(definition.jobs.len()).unwrap_or(u32::MAX),
-        ended: u32::try_from(progress.ended.len()).unwrap_or(u32::MAX),
+        runs: definition.jobs.iter().map(|job| job.runs().end - job.runs().start).sum(),
+        ended: 0,
         deadline: None,
     };
+    if definition.problems.is_empty() {
+        advance::end_if_over(&mut build, definition, progress, now);
+    }
     let mut plan = Plan::default();
     plan.put(build, ANY);
     Some(Cure::Write(plan))

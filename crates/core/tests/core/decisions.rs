@@ -100,9 +100,9 @@ fn a_job_that_was_cancelled_while_it_was_to_be_skipped_is_folded_in_as_cancelled
     world.stop_run_only(1, "test");
     world.advance_with(&read_before);
     let progress = world.all::<BuildProgress>().remove(0).value;
-    let outcomes: Vec<_> = progress.ended.iter().map(|(job, end)| (job.as_str(), end.outcome)).collect();
-    let expected = [("lint", Outcome::Cancelled), ("test", Outcome::Cancelled)];
-    assert_eq!(outcomes, expected, "ship waits for docs");
+    let outcomes: Vec<_> = progress.ended.into_iter().collect();
+    let (lint, test) = (1, 2);
+    assert_eq!(outcomes, [(lint, Outcome::Cancelled), (test, Outcome::Cancelled)], "ship waits for docs");
     world.advance();
     world.end("docs", Outcome::Passed);
     assert_eq!(world.runs(1), ["lint cancelled", "test cancelled", "docs passed", "ship skipped"]);

@@ -6,6 +6,8 @@ mod absence;
 mod decisions;
 mod doctor;
 mod leases;
+#[cfg(test)]
+mod planning;
 mod queueing;
 mod whatever_happens;
 mod world;

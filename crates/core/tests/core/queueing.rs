@@ -131,6 +131,8 @@ impl Work {
                 let run = Run {
                     id: RunId { build, index: 1 },
                     job: JobName::new("job"),
+                    cell: None,
+                    because: None,
                     pool: lane.pool.clone(),
                     wants: lane.wants.clone(),
                     attempts: 0,

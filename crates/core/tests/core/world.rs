@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use branchline_core::facts::Facts;
 use branchline_core::intent::SpecFile;
+use branchline_core::late::Outputs;
+use branchline_core::pools::Setting;
 use branchline_core::{advance, attempt, build, claim, effect, lease, queue, refs, start, stop};
 use branchline_jobs_schema as schema;
 use branchline_model::{
     Actor, Attempt, AttemptEnd, AttemptId, AttemptReport, Build, BuildDefinition, BuildId, BuildProgress,
-    BuildState, BuildStatus, Change, CommitId, Demand, EndReason, EndedRun, Event, EventStatus, Expectation,
-    HeldAttempt, Key, Lane, Outcome, PendingEffect, PipelineName, Plan, PoolName, Problem, QueueEntry, Ref,
-    RefName, Repository, RepositoryId, RepositoryName, Row, Run, RunDefinitionRow, RunId, RunState,
-    RunStatus, Stop, TimeoutOf, Timestamp, Version, Versioned, WorkerId, keys,
+    BuildState, BuildStatus, Change, CommitId, Demand, EndReason, EndedRun, Event, EventKey, EventKind,
+    EventStatus, Expectation, HeldAttempt, Key, Lane, Outcome, PendingEffect, PipelineName, Plan, PoolName,
+    Problem, QueueEntry, Ref, RefName, Repository, RepositoryId, RepositoryName, Row, Run, RunDefinition,
+    RunDefinitionRow, RunId, RunState, RunStatus, Stop, TimeoutOf, Timestamp, Version, Versioned, WorkerId,
+    keys,
 };
 
 pub struct World {
@@ -21,6 +25,10 @@ pub struct World {
     repository: RepositoryId,
     seen: Vec<(RefName, CommitId)>,
     commits: u32,
+    said: BTreeMap<RunId, BTreeMap<String, String>>,
+    pub message: String,
+    pub facts: Facts,
+    pub setting: Setting,
 }
 
 pub fn commit(number: u32) -> CommitId {
@@ -65,6 +73,10 @@ impl World {
             repository: id.clone(),
             seen: Vec::new(),
             commits: 0,
+            said: BTreeMap::new(),
+            message: "A change".to_owned(),
+            facts: Facts::default(),
+            setting: Setting::default(),
         };
         let mut plan = Plan::default();
         plan.put(
@@ -175,7 +187,31 @@ impl World {
         self.resolve();
     }
 
+    /// Something happens outside; answers why each pipeline is built or not.
+    pub fn event(&mut self, kind: EventKind) -> Vec<String> {
+        let now = self.tick();
+        let key = EventKey::new(format!("event-{}", self.now));
+        let mut plan = Plan::default();
+        plan.put(
+            Event {
+                key,
+                repository: self.repository.clone(),
+                accepted_at: now,
+                kind,
+                status: EventStatus::Pending { failures: 0, next_try: now, why: None, missing: None },
+            },
+            Expectation::Absent,
+        );
+        self.apply(plan);
+        self.resolve();
+        self.reasons()
+    }
+
     pub fn start(&mut self, pipeline: &str) {
+        self.start_with(pipeline, &[]);
+    }
+
+    pub fn start_with(&mut self, pipeline: &str, inputs: &[(&str, &str)]) {
         let now = self.tick();
         let repository = self.row::<Repository>(&keys::repository(&self.repository)).unwrap();
         let what = start::Start {
@@ -184,6 +220,7 @@ impl World {
             ref_name: RefName::Branch("main".to_owned()),
             commit: commit(1),
             actor: Actor::new("ann"),
+            inputs: inputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         };
         self.apply(start::start(&repository.value, what, now));
         self.resolve();
@@ -195,18 +232,22 @@ impl World {
                 continue;
             }
             let repository = self.row::<Repository>(&keys::repository(&self.repository)).unwrap();
+            let now = self.tick();
             let files = self.files.clone();
             let snapshot = build::Snapshot {
                 repository: &repository,
                 event: &event,
                 subject: "A change",
+                message: &self.message,
                 author: "Ann",
                 files: &files,
+                facts: &self.facts,
+                setting: &self.setting,
                 read_at: Timestamp(self.now),
                 page: None,
             };
-            let now = self.tick();
-            self.apply(build::decide(&snapshot, now).plan);
+            let plan = build::decide(&snapshot, now).unwrap().plan;
+            self.apply(plan);
         }
     }
 
@@ -241,7 +282,7 @@ impl World {
     pub fn run_row(&self, number: u64, job: &str) -> Versioned<Run> {
         self.all::<Run>()
             .into_iter()
-            .find(|row| row.value.id.build.number == number && row.value.job.as_str() == job)
+            .find(|row| row.value.id.build.number == number && row.value.label() == job)
             .unwrap()
     }
 
@@ -249,8 +290,25 @@ impl World {
         self.all::<Run>()
             .into_iter()
             .filter(|row| row.value.id.build.number == number)
-            .map(|row| format!("{} {}", row.value.job, row.value.state.status().word()))
+            .map(|row| format!("{} {}", row.value.label(), row.value.state.status().word()))
             .collect()
+    }
+
+    /// A run has an output.
+    pub fn say(&mut self, number: u64, job: &str, name: &str, value: &str) {
+        let run = self.run_row(number, job).value.id;
+        self.said.entry(run).or_default().insert(name.to_owned(), value.to_owned());
+    }
+
+    /// What a run is to do.
+    pub fn definition(&self, number: u64, job: &str) -> RunDefinition {
+        let run = self.run_row(number, job).value.id;
+        self.row::<RunDefinitionRow>(&keys::run_definition(&run)).unwrap().value.0
+    }
+
+    /// Why a run ended as it did, in words.
+    pub fn why(&self, number: u64, job: &str) -> String {
+        self.reason(number, job).map(|reason| reason.to_string()).unwrap_or_default()
     }
 
     pub fn run(&self, number: u64, job: &str) -> RunStatus {
@@ -275,7 +333,7 @@ impl World {
         let entry = self
             .all::<QueueEntry>()
             .into_iter()
-            .find(|row| self.row::<Run>(&keys::run(&row.value.run)).unwrap().value.job.as_str() == job)
+            .find(|row| self.row::<Run>(&keys::run(&row.value.run)).unwrap().value.label() == job)
             .unwrap_or_else(|| panic!("{job} is not queued"));
         self.claim_entry(entry).remove(0)
     }
@@ -298,7 +356,7 @@ impl World {
         let row = self
             .all::<Run>()
             .into_iter()
-            .find(|row| row.value.job.as_str() == job && !row.value.state.has_ended())
+            .find(|row| row.value.label() == job && !row.value.state.has_ended())
             .unwrap();
         let number = match row.value.state.attempt() {
             Some(number) => number,
@@ -308,7 +366,7 @@ impl World {
     }
 
     pub fn end_as(&mut self, job: &str, number: u32, who: &str, outcome: Outcome) -> Result<(), String> {
-        let run = self.all::<Run>().into_iter().rfind(|row| row.value.job.as_str() == job).unwrap();
+        let run = self.all::<Run>().into_iter().rfind(|row| row.value.label() == job).unwrap();
         self.end_run(&run, number, who, outcome)
     }
 
@@ -376,17 +434,32 @@ impl World {
                 continue;
             };
             let definition = definition.value;
-            let snapshot = advance::Snapshot {
-                build: &build,
-                progress: &progress,
-                definition: &definition,
-                ended: &ended,
-            };
-            let folded = advance::fold(&snapshot);
-            let runs: Vec<_> =
-                folded.runs().iter().filter_map(|run: &RunId| self.row::<Run>(&keys::run(run))).collect();
+            let mut known = advance::Known::default();
             let now = self.tick();
-            let plan = advance::plan(&snapshot, folded, &runs, now).unwrap();
+            let plan = loop {
+                let snapshot = advance::Snapshot {
+                    build: &build,
+                    progress: &progress,
+                    definition: &definition,
+                    ended: &ended,
+                    known: &known,
+                };
+                match advance::advance(&snapshot, now).unwrap() {
+                    advance::Advanced::Planned(plan) => break plan,
+                    advance::Advanced::Lacking(lacking) => {
+                        let run = |index: u32| RunId { build: id.clone(), index };
+                        for index in lacking.runs {
+                            known.runs.insert(index, self.row(&keys::run(&run(index))));
+                        }
+                        for index in lacking.definitions {
+                            known.definitions.insert(index, self.row(&keys::run_definition(&run(index))));
+                        }
+                        for index in lacking.outputs {
+                            known.outputs.insert(index, self.said.get(&run(index)).cloned().map(Outputs));
+                        }
+                    }
+                }
+            };
             self.apply(plan);
         }
     }

@@ -1,9 +1,10 @@
 //! Every key there is, in one place. Invariant: a row's key follows from the row alone, and sort keys order as they are to be
 //! read.
 
-use super::{
-    AttemptId, BuildId, Deadline, DeadlineKind, EffectKey, EventKey, Key, LaneId, LeaseEnd, ObjectKey,
-    PipelineName, PoolName, RefName, RepositoryId, RunId, Timestamp, Wants, WorkerId,
+use super::{Deadline, DeadlineKind, Key};
+use crate::{
+    AttemptId, BuildId, EffectKey, EventKey, LaneId, LeaseEnd, ObjectKey, PipelineName, PoolName, RefName,
+    RepositoryId, RunId, Timestamp, Wants, WorkerId,
 };
 
 /// The partition of all repositories.

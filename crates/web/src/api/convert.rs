@@ -25,6 +25,10 @@ fn reason(typed: &impl Serialize, sentence: String) -> json::Reason {
     json::Reason { code, sentence, details }
 }
 
+fn because(typed: &model::Because) -> json::Reason {
+    json::Reason { code: "condition_true".to_owned(), ..reason(typed, typed.to_string()) }
+}
+
 pub(crate) fn end_reason(typed: &model::EndReason) -> json::Reason {
     reason(typed, typed.to_string())
 }
@@ -115,7 +119,7 @@ pub(crate) fn build_details(view: &BuildView, now: Timestamp) -> json::BuildDeta
         build: build(row, now),
         description: definition.description.clone(),
         file: definition.file.clone(),
-        jobs: definition.jobs.iter().map(job).collect(),
+        jobs: definition.jobs.iter().map(|row| job(&definition.build, row)).collect(),
         runs: runs.iter().map(|row| run(row, silent.get(&row.id).copied(), now)).collect(),
         problems: definition.problems.iter().map(problem).collect(),
         unreadable: unreadable.iter().map(self::unreadable).collect(),
@@ -126,13 +130,14 @@ pub(crate) fn unreadable(row: &model::UnreadableRow) -> json::Unreadable {
     json::Unreadable { key: row.key.to_string(), why: row.why.clone() }
 }
 
-fn job(row: &model::JobDefinition) -> json::Job {
+fn job(build: &model::BuildId, row: &model::JobDefinition) -> json::Job {
+    let id = |index| model::RunId { build: build.clone(), index };
     json::Job {
         name: row.name.to_string(),
-        needs: row.needs.iter().map(ToString::to_string).collect(),
-        allow_failure: row.allow_failure,
+        needs: row.needs.iter().map(|need| need.job.to_string()).collect(),
+        allow_failure: row.cells.iter().all(|cell| cell.allow_failure),
         pool: row.pool.to_string(),
-        run: row.run.to_string(),
+        runs: row.runs().map(|index| id(index).to_string()).collect(),
     }
 }
 
@@ -151,12 +156,15 @@ pub(crate) fn run(row: &model::Run, silent_since: Option<Timestamp>, now: Timest
         id: row.id.to_string(),
         index: row.id.index,
         job: row.job.to_string(),
+        cell: row.cell.clone(),
+        label: row.label(),
         pool: row.pool.to_string(),
         attempts: row.attempts,
         status: row.state.status().word().to_owned(),
         ended: row.state.has_ended(),
         stopping: row.state.stop().is_some(),
         reason: why.map(end_reason),
+        because: row.because.as_deref().map(because),
         began_at: began_at.map(|at| at.to_string()),
         ended_at: ended_at.map(|at| at.to_string()),
         duration_ms: began_at.map(|began| milliseconds(began, ended_at.unwrap_or(now))),

@@ -2,6 +2,8 @@
 //! only grow. Ids are text; times are RFC 3339 in UTC with milliseconds; durations are milliseconds. A reader passes over
 //! fields that it does not know; the server refuses those of a request.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -192,12 +194,12 @@ pub struct Job {
     pub name: String,
     /// The jobs that it needs.
     pub needs: Vec<String>,
-    /// Whether the build may pass when it fails.
+    /// Whether the build may pass when every run of it fails.
     pub allow_failure: bool,
     /// The pool of its runs.
     pub pool: String,
-    /// Its run's id.
-    pub run: String,
+    /// Its runs' ids: one, or one for each cell of its matrix or each host.
+    pub runs: Vec<String>,
 }
 
 /// A run.
@@ -209,6 +211,11 @@ pub struct Run {
     pub index: u32,
     /// Its job.
     pub job: String,
+    /// The cell of its job's matrix, or its host.
+    #[serde(default)]
+    pub cell: Option<String>,
+    /// What people call it by: `test`, or `test/1.95-bookworm`.
+    pub label: String,
     /// The pool that it is sent to.
     pub pool: String,
     /// How many attempts there were.
@@ -222,6 +229,9 @@ pub struct Run {
     pub stopping: bool,
     /// Why it ended so.
     pub reason: Option<Reason>,
+    /// The condition that let it go on, where it has one.
+    #[serde(default)]
+    pub because: Option<Reason>,
     /// When its first step was begun.
     pub began_at: Option<String>,
     /// When it ended.
@@ -330,6 +340,9 @@ pub struct Start {
     /// What makes it the same start when it is asked for again: 1 to 200 letters, digits, `.`, `_`, `:` or `-`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// The pipeline's inputs by name: a text, a number, a boolean, or a list of texts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, Value>,
 }
 
 /// What was started.
@@ -429,6 +442,13 @@ pub struct Event {
     pub builds: Vec<String>,
     /// Why each pipeline was built or not.
     pub reasons: Vec<Reason>,
+}
+
+/// What is remembered of a commit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommitEvents {
+    /// Its events, as far as they are remembered.
+    pub events: Vec<Event>,
 }
 
 /// A message of `/api/v1/stream`: what is so now. The first one says all, later ones what changed since.

@@ -1,5 +1,7 @@
 //! What a person does with a button. Each ends on the page of what came of it (303, so that a reload does nothing again).
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::response::Redirect;
 use branchline_controller::{CancelError, StartRequest};
@@ -18,8 +20,10 @@ pub(crate) struct Button {
     _form_token: String,
 }
 
+/// What the names of fields begin with that are inputs of the pipeline.
+const INPUT: &str = "input.";
+
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct StartForm {
     pipeline: String,
     #[serde(rename = "ref", default)]
@@ -29,6 +33,9 @@ pub(crate) struct StartForm {
     idempotency_key: String,
     #[serde(rename = "form_token", default)]
     _form_token: String,
+    /// The inputs, each in a field `input.<name>`. One that is left empty is not given.
+    #[serde(flatten)]
+    inputs: BTreeMap<String, String>,
 }
 
 /// `POST /repositories/{repository}/start`
@@ -38,6 +45,10 @@ pub(crate) async fn start(
     Filled(form): Filled<StartForm>,
 ) -> Result<Redirect, Failure> {
     let back = repository_path(&repository);
+    if let Some(field) = form.inputs.keys().find(|field| !field.starts_with(INPUT)) {
+        return Err(Failure::bad_request("bad_form", format!("the form is wrong: unknown field `{field}`")));
+    }
+    let inputs = form.inputs.into_iter().filter_map(given).collect();
     let wanted = form.ref_name.trim();
     let request = StartRequest {
         repository,
@@ -45,9 +56,15 @@ pub(crate) async fn start(
         ref_name: if wanted.is_empty() { None } else { Some(ref_name(wanted)?) },
         idempotency_key: (!form.idempotency_key.is_empty()).then_some(form.idempotency_key),
         actor: app.access.actor().clone(),
+        inputs,
     };
     let started = app.controller.start(request).await?;
     Ok(Redirect::to(&started.builds.first().map_or(back, build_path)))
+}
+
+fn given((field, value): (String, String)) -> Option<(String, String)> {
+    let name = field.strip_prefix(INPUT)?.to_owned();
+    (!value.is_empty()).then_some((name, value))
 }
 
 /// `POST /repositories/{repository}/builds/{number}/cancel`

@@ -1,12 +1,12 @@
 //! A build's page: facts, problems, the needs graph, the runs.
 
-use std::collections::HashMap;
-
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use branchline_controller::BuildView;
-use branchline_model::{BuildState, BuildStatus, Problem, Run, RunState, Timestamp};
+use branchline_model::{
+    BuildState, BuildStatus, JobDefinition, Outcome, Problem, Run, RunState, RunStatus, Timestamp,
+};
 
 use super::frame::{Frame, Moment, page};
 use super::graph::{Graph, lay_out};
@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::web::{App, build_path, repository_path, run_path};
 
 /// More runs are not listed on one page.
-const MOST_RUNS: usize = 1_000;
+const MOST_RUNS: usize = 1_024;
 
 #[derive(Template)]
 #[template(path = "build.html")]
@@ -48,6 +48,8 @@ struct BuildPage {
     runs_ended: String,
     problems: Vec<Problem>,
     graph: Option<Graph>,
+    /// What the graph's nodes stand for, in its order.
+    drawn: Vec<Option<RunLine>>,
     undrawn: Option<String>,
     runs: Vec<RunLine>,
     more_runs: Option<String>,
@@ -108,7 +110,7 @@ fn build_page(app: &App, view: &BuildView, repository: String) -> BuildPage {
     let jobs: Vec<(&str, Vec<&str>)> = definition
         .jobs
         .iter()
-        .map(|job| (job.name.as_str(), job.needs.iter().map(branchline_model::JobName::as_str).collect()))
+        .map(|job| (job.name.as_str(), job.needs.iter().map(|need| need.job.as_str()).collect()))
         .collect();
     let graph = lay_out(&jobs);
     let lines = run_lines(view, now);
@@ -142,6 +144,7 @@ fn build_page(app: &App, view: &BuildView, repository: String) -> BuildPage {
         runs_ended: words::runs_ended(build.ended, build.runs),
         problems: definition.problems.clone(),
         undrawn: (graph.is_none() && !jobs.is_empty()).then(|| words::too_many_jobs(jobs.len())),
+        drawn: if graph.is_some() { job_lines(view, now) } else { Vec::new() },
         graph,
         more_runs: (runs.len() > MOST_RUNS).then(|| words::more_runs(MOST_RUNS, runs.len())),
         no_runs: (lines.is_empty() && build.state.status() == BuildStatus::Invalid)
@@ -150,29 +153,67 @@ fn build_page(app: &App, view: &BuildView, repository: String) -> BuildPage {
     }
 }
 
-/// The runs in the order of the jobs, which is the graph's too.
+/// The runs in the order of the jobs.
 fn run_lines(view: &BuildView, now: Timestamp) -> Vec<RunLine> {
-    let by_id: HashMap<_, _> = view.runs.iter().map(|run| (&run.id, run)).collect();
-    let jobs = &view.definition.jobs;
-    let of_jobs = jobs.iter().filter_map(|job| by_id.get(&job.run).map(|run| (Some(job), *run)));
+    let of_jobs =
+        view.definition.jobs.iter().flat_map(|job| runs_of(view, job).map(move |run| (Some(job), run)));
     // Where the definition cannot be read, the runs can all the same.
-    let others = view.runs.iter().filter(|_| jobs.is_empty()).map(|run| (None, run));
-    of_jobs
-        .chain(others)
-        .take(MOST_RUNS)
-        .map(|(job, run)| {
-            let status = status::run(run.state.status());
-            let needs = job.map(|job| job.needs.iter().map(ToString::to_string).collect::<Vec<_>>());
-            RunLine {
-                path: run_path(&run.id),
-                job: run.job.to_string(),
-                label: words::graph_node(run.job.as_str(), status.word),
-                status,
-                needs: needs.unwrap_or_default().join(", "),
-                may_fail: job.is_some_and(|job| job.allow_failure),
-                reason: run_reason(run, view.silent.get(&run.id).copied(), now),
-                took: run_took(run, now),
-            }
+    let others = view.runs.iter().filter(|_| view.definition.jobs.is_empty()).map(|run| (None, run));
+    of_jobs.chain(others).take(MOST_RUNS).map(|(job, run)| run_line(view, job, run, now)).collect()
+}
+
+/// The runs of a job that are there.
+fn runs_of<'a>(view: &'a BuildView, job: &JobDefinition) -> impl Iterator<Item = &'a Run> {
+    job.runs().filter_map(|index| {
+        let at = view.runs.binary_search_by_key(&index, |run| run.id.index).ok()?;
+        view.runs.get(at)
+    })
+}
+
+fn run_line(view: &BuildView, job: Option<&JobDefinition>, run: &Run, now: Timestamp) -> RunLine {
+    let status = status::run(run.state.status());
+    let needs = job.map(|job| job.needs.iter().map(|need| need.job.to_string()).collect::<Vec<_>>());
+    let cell = job.and_then(|job| job.cell(run.id.index));
+    RunLine {
+        path: run_path(&run.id),
+        job: run.label(),
+        label: words::graph_node(&run.label(), status.word),
+        status,
+        needs: needs.unwrap_or_default().join(", "),
+        may_fail: cell.is_some_and(|cell| cell.allow_failure),
+        reason: run_reason(run, view.silent.get(&run.id).copied(), now)
+            .or_else(|| run.because.as_ref().map(ToString::to_string)),
+        took: run_took(run, now),
+    }
+}
+
+/// One line for each job: that of its run, or of the run that says most about it.
+fn job_lines(view: &BuildView, now: Timestamp) -> Vec<Option<RunLine>> {
+    let telling = |job: &JobDefinition| runs_of(view, job).max_by_key(|run| weight(run));
+    view.definition
+        .jobs
+        .iter()
+        .map(|job| {
+            let line = run_line(view, Some(job), telling(job)?, now);
+            let label = match job.cells.len() {
+                1 => line.label,
+                runs => words::graph_nodes(job.name.as_str(), line.status.word, runs),
+            };
+            Some(RunLine { label, ..line })
         })
         .collect()
+}
+
+/// Of a job's runs the one that failed says most, then one that is under way.
+fn weight(run: &Run) -> (u8, std::cmp::Reverse<u32>) {
+    let weight = match run.state.status() {
+        RunStatus::Ended(Outcome::Failed | Outcome::Errored | Outcome::TimedOut) => 6,
+        RunStatus::Starting | RunStatus::Running => 5,
+        RunStatus::Queued | RunStatus::Waiting | RunStatus::Held => 4,
+        RunStatus::Blocked => 3,
+        RunStatus::Ended(Outcome::Cancelled) => 2,
+        RunStatus::Ended(Outcome::Passed) => 1,
+        RunStatus::Ended(Outcome::Skipped) => 0,
+    };
+    (weight, std::cmp::Reverse(run.id.index))
 }

@@ -127,7 +127,7 @@ fn run_page(
     let now = app.clock.now();
     let path = run_path(&run.id);
     let has_ended = run.state.has_ended();
-    let frame = Frame::new(app, words::run_title(run.job.as_str(), build.id.number));
+    let frame = Frame::new(app, words::run_title(&run.label(), build.id.number));
     let shown = attempts.iter().find(|one| Some(&one.attempt.id) == attempt);
     let live = match (&log, attempt) {
         (Some(log), Some(attempt)) if !log.is_closed && log.later.is_none() => {
@@ -141,7 +141,7 @@ fn run_page(
         repository,
         build_path: build_path(&build.id),
         build_title: words::build_title(build.id.number, build.pipeline.as_str()),
-        job: run.job.to_string(),
+        job: run.label(),
         status: status::run(run.state.status()),
         stopping: run.state.stop().is_some(),
         can_cancel: !has_ended && run.state.stop().is_none(),

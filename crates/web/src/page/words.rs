@@ -235,6 +235,11 @@ pub(crate) fn graph_node(job: &str, status: &str) -> String {
     format!("{job}: {status}")
 }
 
+/// The same of a job with many runs, by the one that says most.
+pub(crate) fn graph_nodes(job: &str, status: &str, runs: usize) -> String {
+    format!("{job}, {runs} runs: {status}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -51,7 +51,11 @@ impl Checkout for Table {
     ) -> Result<CommitFiles, CheckoutError> {
         let files = self.0.lock().unwrap().clone();
         Ok(CommitFiles {
-            info: CommitInfo { subject: "Say <hello> & more".to_owned(), author: "Ann O'Nym".to_owned() },
+            info: CommitInfo {
+                subject: "Say <hello> & more".to_owned(),
+                message: "Say <hello> & more".to_owned(),
+                author: "Ann O'Nym".to_owned(),
+            },
             files: files
                 .into_iter()
                 .map(|(name, text)| PipelineFile {

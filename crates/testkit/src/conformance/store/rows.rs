@@ -1,5 +1,7 @@
 //! That rows come back as they were written, in the order they are asked for.
 
+use std::collections::BTreeMap;
+
 use branchline_model::{
     Actor, Event, EventKey, EventKind, EventStatus, Expectation, Missing, PipelineName, RefName,
     RepositoryId, RepositoryName, Row, Timestamp, Trouble,
@@ -65,6 +67,7 @@ pub async fn rows_of_every_shape_come_back_as_they_were_written(store: &dyn Stor
                 name: RefName::Tag("v1".to_owned()),
                 commit: "c".repeat(40).parse().unwrap(),
                 actor: Actor::new(""),
+                inputs: BTreeMap::from([("target".to_owned(), "a=b".to_owned())]),
             },
             status: EventStatus::Abandoned { at: Timestamp(9), why: String::new() },
         }),
