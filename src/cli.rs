@@ -42,6 +42,8 @@ pub enum Command {
     Explain(Explain),
     /// Print the log of a run
     Logs(Logs),
+    /// List what runs have made and kept, or download it
+    Artifacts(Artifacts),
     /// Start a pipeline by hand
     Start(Start),
     /// Cancel a build or a run
@@ -258,6 +260,27 @@ pub struct Logs {
     /// Which attempt [default: the last]
     #[arg(long, value_name = "NUMBER")]
     pub attempt: Option<u32>,
+    /// Which repository
+    #[command(flatten)]
+    pub repository: WhichRepository,
+    /// Which controller
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// `branchline artifacts`
+#[derive(Debug, Args)]
+#[command(after_help = TOKEN_HELP)]
+pub struct Artifacts {
+    /// A build (12) or a run (12/test); with REPOSITORY/ before it where there are several
+    #[arg(value_name = "BUILD|RUN")]
+    pub what: String,
+    /// Only the artifact of this name
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Download and unpack them, each into DIR/JOB/RUN/NAME
+    #[arg(long, value_name = "DIR")]
+    pub download: Option<PathBuf>,
     /// Which repository
     #[command(flatten)]
     pub repository: WhichRepository,

@@ -52,6 +52,7 @@ async fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
         Command::Builds(arguments) => command::builds::builds(&arguments).await,
         Command::Build(arguments) => command::build::build(&arguments).await,
         Command::Logs(arguments) => command::logs::logs(&arguments).await,
+        Command::Artifacts(arguments) => command::artifacts::artifacts(&arguments).await,
         Command::Start(arguments) => command::start::start(&arguments).await,
         Command::Cancel(arguments) => command::cancel::cancel(&arguments).await,
         Command::Effects(arguments) => command::effects::effects(&arguments).await,

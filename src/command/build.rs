@@ -9,6 +9,14 @@ use crate::cli;
 use crate::client::Client;
 use crate::show::{Paint, Table, print, words};
 
+/// Of so many runs the tests that failed are listed, and so many of each.
+const MOST_TESTED_RUNS: usize = 10;
+const MOST_TESTS: usize = 20;
+
+fn has_failed_tests(run: &json::Run) -> bool {
+    run.reason.as_ref().is_some_and(|reason| reason.code == "test_failed")
+}
+
 /// Prints the build's facts, its runs and what is wrong with its file; or the API's own JSON.
 pub async fn build(arguments: &cli::Build) -> anyhow::Result<ExitCode> {
     let Some(named) = named(&arguments.build, false) else { return Ok(ExitCode::from(2)) };
@@ -42,6 +50,17 @@ pub async fn build(arguments: &cli::Build) -> anyhow::Result<ExitCode> {
         }
         text.push('\n');
         text.push_str(&table.render());
+    }
+    for run in details.runs.iter().filter(|run| has_failed_tests(run)).take(MOST_TESTED_RUNS) {
+        let run: json::RunDetails =
+            serde_json::from_value(client.get(&format!("{path}/runs/{}", run.index)).await?)?;
+        let results = run.attempts.last().and_then(|attempt| attempt.results.as_ref());
+        if let Some(tests) = results.and_then(|results| results.tests.as_ref()) {
+            text.push_str(&format!("\n{}\n", words::tests(&run.run.job, tests)));
+            for test in tests.bad.iter().take(MOST_TESTS) {
+                text.push_str(&format!("{}\n", words::bad_test(test)));
+            }
+        }
     }
     for problem in &details.problems {
         text.push('\n');

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod artifacts;
 pub mod build;
 pub mod builds;
 pub mod cancel;

@@ -8,6 +8,45 @@ use branchline_web::json;
 
 use crate::embedded::{Checkup, Complaint};
 
+/// The columns of a list of artifacts.
+pub const ARTIFACTS_COLUMNS: [&str; 5] = ["RUN", "JOB", "ARTIFACT", "SIZE", "SHA-256"];
+
+/// Where an artifact was unpacked.
+#[must_use]
+pub fn downloaded(name: &str, into: &std::path::Path) -> String {
+    format!("{name} is in {}", into.display())
+}
+
+/// A test that did not pass, in one line, with why in another.
+#[must_use]
+pub fn bad_test(test: &json::Test) -> String {
+    let suite = test.suite.as_ref().map(|suite| format!("{suite}: ")).unwrap_or_default();
+    let place = match (&test.file, test.line) {
+        (Some(file), Some(line)) => format!(" ({file}:{line})"),
+        (Some(file), None) => format!(" ({file})"),
+        (None, _) => String::new(),
+    };
+    let message = test.message.as_ref().map(|message| format!("\n    {}", message.replace('\n', "\n    ")));
+    format!("  {} {suite}{}{place}{}", test.outcome, test.name, message.unwrap_or_default())
+}
+
+/// What became of the tests of a run.
+#[must_use]
+pub fn tests(job: &str, tests: &json::Tests) -> String {
+    let json::Tests { passed, failed, errored, skipped, .. } = tests;
+    format!("tests of {job}: {passed} passed, {failed} failed, {errored} errored, {skipped} skipped")
+}
+
+/// A size as people say it: `340 B`, `12.0 KiB`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match UNITS.into_iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
+        None => format!("{bytes} B"),
+    }
+}
+
 /// A time span as people say it: `0.2 s`, `14 s`, `3 m 05 s`, `2 h 10 m`.
 #[must_use]
 pub fn span(duration: Duration) -> String {

@@ -13,6 +13,7 @@ mod git_server;
 mod kept;
 mod push;
 mod remote;
+mod results;
 mod retry;
 mod run;
 mod stop;

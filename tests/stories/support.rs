@@ -25,13 +25,18 @@ pub fn branchline() -> Command {
 }
 
 /// Waits until something is so, and answers it.
-pub fn until<T>(what: &str, mut is_so: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, is_so: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, is_so)
+}
+
+/// The same for what takes longer than anything else does.
+pub fn until_within<T>(patience: Duration, what: &str, mut is_so: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = is_so() {
             return found;
         }
-        assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
+        assert!(began.elapsed() < patience, "waited in vain: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -128,6 +128,9 @@ impl Controller {
             DeadlineKind::BuildEnded { build, keep } => self.keep_build(build, *keep, until, failures).await,
             DeadlineKind::RetireBuild { build } => self.retire_if_old(build, until).await,
             DeadlineKind::ForgetEvent { event } => self.forget_event(event).await,
+            DeadlineKind::Artifact { attempt, name } => {
+                self.forget_artifact(attempt, name).await.map(|()| Passed::Done)
+            }
             DeadlineKind::Upload { attempt, upload } => {
                 self.sweep_upload(attempt, upload).await.map(|()| Passed::Done)
             }

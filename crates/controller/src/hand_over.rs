@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use branchline_core::results;
-use branchline_model::{Artifact, BuildDefinition, JobName, ObjectKey, Results, RunId, keys};
+use branchline_model::{Artifact, BuildDefinition, JobName, ObjectKey, Results, Run, RunId, keys};
 use branchline_ports::{
     BegunUpload, HandOver, Lease, NeededArtifact, NewArtifact, ObjectError, ObjectPart, Objects, Pieces,
     ProtocolError, Ring,
@@ -107,6 +107,7 @@ impl HandOver for Controller {
         offset: u64,
         most: usize,
     ) -> Result<ObjectPart, ProtocolError> {
+        self.must_hold(lease).await?;
         let is_needed =
             self.needed_runs(lease).await?.into_iter().any(|(_, _, run)| run == artifact.attempt.run);
         let key = keys::artifact(&artifact.attempt, &artifact.name);
@@ -138,8 +139,8 @@ impl Controller {
 
     /// The artifacts that a run shows: those of its last attempt.
     pub async fn artifacts_shown(&self, run: &RunId) -> Result<Vec<Artifact>, ControllerError> {
+        let last = self.row::<Run>(keys::run(run)).await?.map(|run| run.value.attempts);
         let mut artifacts = self.artifacts(run).await?;
-        let last = artifacts.iter().map(|artifact| artifact.attempt.number).max();
         artifacts.retain(|artifact| Some(artifact.attempt.number) == last);
         Ok(artifacts)
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use branchline_model::{
-    Attempt, AttemptId, AttemptProgress, Build, BuildDefinition, BuildId, BuildProgress, EndedRun, Event,
-    EventKey, Repository, RepositoryId, Retention, Run, RunDefinition, RunDefinitionRow, RunId, Timestamp,
-    Trouble, UnreadableRow, keys,
+    Artifact, Attempt, AttemptId, AttemptProgress, AttemptResults, Build, BuildDefinition, BuildId,
+    BuildProgress, EndedRun, Event, EventKey, Repository, RepositoryId, Results, Retention, Run,
+    RunDefinition, RunDefinitionRow, RunId, Timestamp, Trouble, UnreadableRow, keys,
 };
 use branchline_ports::{ArtifactError, LineStart, LogPart, Order, Page, Place, StoreError};
 
@@ -58,6 +58,8 @@ pub struct RunView {
     pub definition: RunDefinition,
     /// Its attempts, the first first.
     pub attempts: Vec<AttemptView>,
+    /// The artifacts of its attempts, by attempt and name.
+    pub artifacts: Vec<Artifact>,
     /// Since when its worker is silent, where it is.
     pub silent_since: Option<Timestamp>,
 }
@@ -69,6 +71,8 @@ pub struct AttemptView {
     pub attempt: Attempt,
     /// How far its steps are, where the worker has said so.
     pub progress: Option<AttemptProgress>,
+    /// What it has to show, where it has anything.
+    pub results: Option<Results>,
 }
 
 /// So many ended runs of a build are looked through for those that cannot be read.
@@ -190,14 +194,18 @@ impl Controller {
         let attempts = self.rows::<Attempt>(&ids.iter().map(keys::attempt).collect::<Vec<_>>()).await?;
         let progress =
             self.rows::<AttemptProgress>(&ids.iter().map(keys::attempt_progress).collect::<Vec<_>>()).await?;
+        let results =
+            self.rows::<AttemptResults>(&ids.iter().map(keys::attempt_results).collect::<Vec<_>>()).await?;
         let attempts = attempts
             .into_iter()
-            .zip(progress)
-            .filter_map(|(attempt, progress)| {
+            .zip(progress.into_iter().zip(results))
+            .filter_map(|(attempt, (progress, results))| {
                 let progress = progress.map(|row| row.value);
-                attempt.map(|row| AttemptView { attempt: row.value, progress })
+                let results = results.map(|row| row.value.results);
+                attempt.map(|row| AttemptView { attempt: row.value, progress, results })
             })
             .collect();
+        let artifacts = self.artifacts(id).await?;
         // Read after what belongs to it: without it, it is being retired, and not shown in parts.
         let Some(build) = self.row::<Build>(keys::build(&id.build)).await? else { return Ok(None) };
         let Some(definition) = definition else {
@@ -205,7 +213,14 @@ impl Controller {
         };
         let silent_since = self.silent(std::slice::from_ref(&run.value)).await?.remove(id);
         let definition = definition.value.0;
-        Ok(Some(RunView { run: run.value, build: build.value, definition, attempts, silent_since }))
+        Ok(Some(RunView {
+            run: run.value,
+            build: build.value,
+            definition,
+            attempts,
+            artifacts,
+            silent_since,
+        }))
     }
 
     /// An event, as it was stored, with what became of it.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use branchline_core::upload::{self, Refused};
 use branchline_model::{
-    Artifact, AttemptId, Content, Expectation, OBJECT_PART, ObjectKey, Plan, Run, RunId, Upload, UploadState,
-    Versioned, keys,
+    Artifact, AttemptId, Content, Expectation, OBJECT_PART, ObjectKey, Plan, Run, RunDefinitionRow, RunId,
+    Upload, UploadState, Versioned, keys,
 };
 use branchline_ports::{
     BegunUpload, Destination, Lease, NewArtifact, ObjectError, ObjectPart, Objects, Page, Pieces, StoreError,
@@ -199,7 +199,8 @@ impl Controller {
             let upload = self.upload(&lease.attempt, id).await?;
             let run = self.held_run(lease).await?;
             let now = self.clock.now();
-            let plan = upload::name(&run, &upload, there.as_ref(), now)
+            let keep = self.time_to_keep(&lease.attempt.run, name).await?;
+            let plan = upload::name(&run, &upload, there.as_ref(), keep, now)
                 .map_err(|refusal| refused(&refusal, &upload.value))?;
             let Upload { key, content, parts, .. } = &upload.value;
             if let (Some(signer), Some(parts)) = (objects.signer(), parts) {
@@ -216,6 +217,31 @@ impl Controller {
             }
         }
         Err(UploadError::Controller(ControllerError::Contended { what: format!("the upload {id}") }))
+    }
+
+    /// How long an artifact is kept, as its run's definition says.
+    async fn time_to_keep(&self, run: &RunId, name: &ObjectKey) -> Result<Option<Duration>, StoreError> {
+        let definition = self.row::<RunDefinitionRow>(keys::run_definition(run)).await?;
+        let artifacts = definition.map(|row| row.value.0.artifacts).unwrap_or_default();
+        Ok(artifacts
+            .iter()
+            .find(|artifact| artifact.name == name.as_str())
+            .and_then(|artifact| artifact.keep))
+    }
+
+    /// Removes an artifact whose time is over, the object first.
+    pub(crate) async fn forget_artifact(
+        &self,
+        attempt: &AttemptId,
+        name: &ObjectKey,
+    ) -> Result<(), ControllerError> {
+        let key = keys::artifact(attempt, name);
+        let Some(artifact) = self.row::<Artifact>(key.clone()).await? else { return Ok(()) };
+        if let Some(objects) = self.artifacts.objects() {
+            objects.delete_object(&artifact.value.key).await.map_err(ControllerError::Object)?;
+        }
+        self.store.discard(&[key]).await?;
+        Ok(())
     }
 
     /// The artifacts of a run, by attempt and name.

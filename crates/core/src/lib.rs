@@ -16,6 +16,7 @@ pub mod effect;
 pub mod facts;
 pub mod inputs;
 pub mod intent;
+mod kept;
 pub mod late;
 pub mod lease;
 pub mod missing;

@@ -114,6 +114,11 @@ fn deadline(sort: &str) -> Option<Deadline> {
         "build-timeout" => DeadlineKind::BuildTimeout { build: of.parse().ok()? },
         "retry" => DeadlineKind::Retry { run: of.parse().ok()? },
         "forget-event" => DeadlineKind::ForgetEvent { event: EventKey::new(of) },
+        "artifact" => {
+            let (at, _) = of.match_indices('/').nth(3)?;
+            let (attempt, name) = of.split_at(at);
+            DeadlineKind::Artifact { attempt: attempt.parse().ok()?, name: name.get(1..)?.parse().ok()? }
+        }
         "upload" => {
             let (attempt, upload) = of.rsplit_once('/')?;
             DeadlineKind::Upload { attempt: attempt.parse().ok()?, upload: upload.to_owned() }
@@ -162,6 +167,7 @@ mod tests {
             DeadlineKind::Retry { run: attempt.run.clone() },
             DeadlineKind::ForgetEvent { event },
             DeadlineKind::Upload { attempt: attempt.clone(), upload: "01J".to_owned() },
+            DeadlineKind::Artifact { attempt: attempt.clone(), name: "dist/app".parse().unwrap() },
         ];
         for of in kinds {
             let row = Row::from(Deadline { at, of });

@@ -8,14 +8,14 @@ use std::time::Duration;
 use branchline_expression::{Template, Values};
 use branchline_jobs_schema::{self as schema, Job, Pipeline, Place, Shell, Step};
 use branchline_model::{
-    Build, CheckoutDefinition, EndReason, Engine, JobName, RefName, ReportsDefinition, Retry, RetryOn,
-    RunDefinition, RunId, ShellDefinition, StepDefinition,
+    Build, CheckoutDefinition, EndReason, Engine, JobName, RefName, Retry, RetryOn, RunDefinition, RunId,
+    ShellDefinition, StepDefinition,
 };
 
 use crate::build::Snapshot;
 use crate::cells::PlannedRun;
 use crate::inputs::Inputs;
-use crate::late;
+use crate::{kept, late};
 
 /// How long a process that was asked to end may take before it is killed.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -49,6 +49,7 @@ pub(crate) fn definition(
     fill(&mut env, "env", &job.env, values, &mut unfilled);
     env.extend(facts(making, run));
     let steps = job.steps.iter().map(|one| step(one, values, &mut unfilled)).collect();
+    let artifacts = kept::artifacts(job, values, &mut unfilled);
     let definition = RunDefinition {
         format: 1,
         run: run.clone(),
@@ -63,10 +64,11 @@ pub(crate) fn definition(
             depth: checkout.depth.map(|depth| NonZeroU32::new(depth.get()).unwrap_or(NonZeroU32::MIN)),
             submodules: checkout.submodules,
         }),
+        needs: job.needs.iter().map(|need| JobName::new(need.job.as_str())).collect(),
         env,
         steps,
-        artifacts: Vec::new(),
-        reports: ReportsDefinition::default(),
+        artifacts,
+        reports: kept::reports(job),
         timeout: job.timeout,
         grace: GRACE,
         retry: retry(job),

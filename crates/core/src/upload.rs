@@ -1,6 +1,8 @@
 //! An attempt uploads an artifact. Invariant: only the attempt that holds the run begins an upload or names one, and the run's row
 //! is part of the condition; an upload is named or removed, never both, because each is a change of its row.
 
+use std::time::Duration;
+
 use branchline_model::{
     Artifact, Change, Deadline, DeadlineKind, Expectation, Plan, Run, RunState, Timestamp, Upload,
     UploadState, Versioned, WorkerId, keys,
@@ -47,11 +49,13 @@ pub fn begin(run: &Versioned<Run>, upload: Upload) -> Result<Plan, Refused> {
     Ok(plan)
 }
 
-/// Makes the object of an upload, which is there and holds what was said, an artifact. `there`: the attempt's artifact of that name.
+/// Makes the object of an upload, which is there and holds what was said, an artifact. `there`: the attempt's artifact of that name;
+/// `keep`: how long it is kept, where its build may be kept for longer.
 pub fn name(
     run: &Versioned<Run>,
     upload: &Versioned<Upload>,
     there: Option<&Artifact>,
+    keep: Option<Duration>,
     now: Timestamp,
 ) -> Result<Plan, Refused> {
     let Upload { attempt, worker, name, key, content, .. } = &upload.value;
@@ -71,6 +75,10 @@ pub fn name(
         named_at: now,
     };
     plan.put(artifact, Expectation::Absent);
+    if let Some(keep) = keep {
+        let of = DeadlineKind::Artifact { attempt: attempt.clone(), name: name.clone() };
+        plan.put(Deadline { at: now.after(keep), of }, Expectation::Any);
+    }
     plan.delete(keys::upload(attempt, &upload.value.id), Expectation::Unchanged(upload.version));
     plan.delete(keys::deadline(&deadline(&upload.value)), Expectation::Any);
     Ok(plan)

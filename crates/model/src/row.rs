@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Actor, Artifact, AttemptId, AttemptReport, AttemptResults, BuildDefinition, BuildId, BuildState,
     CommitId, DeadEffect, Demand, DueEffect, Event, EventKey, HeldAttempt, JobName, KeptBuild, Lane,
-    LeaseEnd, Listening, LogWatch, Lost, Outcome, PendingEffect, PipelineName, PoolName, QueueEntry, Ref,
+    LeaseEnd, Listening, LogWatch, Lost, ObjectKey, Outcome, PendingEffect, PipelineName, PoolName, QueueEntry, Ref,
     RefName, RepositoryId, RepositoryName, RunDefinition, RunId, RunState, Seen, StepRecord, Tally,
     Timestamp, Upload, Wants, WorkerId,
 };
@@ -291,6 +291,13 @@ pub enum DeadlineKind {
     ForgetEvent {
         /// Which event.
         event: EventKey,
+    },
+    /// An artifact that is kept for so long, and no longer, is removed.
+    Artifact {
+        /// Whose artifact.
+        attempt: AttemptId,
+        /// Which.
+        name: ObjectKey,
     },
     /// What was uploaded is removed, unless it was named.
     Upload {

@@ -28,6 +28,9 @@ pub struct RunDefinition {
     pub engine: Engine,
     /// The work tree that the steps find; `None` for an empty workspace.
     pub checkout: Option<CheckoutDefinition>,
+    /// The jobs whose artifacts every step finds in `BRANCHLINE_ARTIFACTS`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<JobName>,
     /// What every step finds in its environment, `BRANCHLINE_*` included, save what only the worker knows.
     pub env: BTreeMap<String, String>,
     /// The steps, in order.

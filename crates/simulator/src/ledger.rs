@@ -54,9 +54,10 @@ pub(crate) fn whose(row: &Row) -> Whose {
         Row::Deadline(Deadline { of: DeadlineKind::BuildTimeout { build }, .. }) => {
             Whose::Build(build.clone())
         }
-        Row::Deadline(Deadline { of: DeadlineKind::Upload { attempt, .. }, .. }) => {
-            Whose::Build(attempt.run.build.clone())
-        }
+        Row::Deadline(Deadline {
+            of: DeadlineKind::Upload { attempt, .. } | DeadlineKind::Artifact { attempt, .. },
+            ..
+        }) => Whose::Build(attempt.run.build.clone()),
         Row::LogWatch(row) => Whose::Build(row.attempt.run.build.clone()),
         Row::Upload(row) => Whose::Build(row.attempt.run.build.clone()),
         Row::Artifact(row) => Whose::Build(row.attempt.run.build.clone()),

@@ -135,7 +135,10 @@ fn is_of_a_retired_build(state: &State, row: &Row) -> bool {
 
 /// Whether a deadline is of what is kept for days after all is at rest.
 fn is_of_retention(deadline: &Deadline) -> bool {
-    matches!(deadline.of, DeadlineKind::RetireBuild { .. } | DeadlineKind::ForgetEvent { .. })
+    matches!(
+        deadline.of,
+        DeadlineKind::RetireBuild { .. } | DeadlineKind::ForgetEvent { .. } | DeadlineKind::Artifact { .. }
+    )
 }
 
 /// No row that stands for something to be done is left where nothing is to be done.

@@ -116,6 +116,36 @@ impl AttemptDirectory {
         self.path.join("bell")
     }
 
+    /// What the steps print, and lines in front that say what this is.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.path.join("log")
+    }
+
+    /// The file that steps know as `BRANCHLINE_OUTPUT`.
+    #[must_use]
+    pub fn output(&self) -> PathBuf {
+        self.path.join("output")
+    }
+
+    /// The file that steps know as `BRANCHLINE_SUMMARY`.
+    #[must_use]
+    pub fn summary(&self) -> PathBuf {
+        self.path.join("summary")
+    }
+
+    /// The folder that steps know as `BRANCHLINE_ARTIFACTS`: there where jobs that this one needs have made any.
+    #[must_use]
+    pub fn artifacts(&self) -> PathBuf {
+        self.path.join("artifacts")
+    }
+
+    /// The folder of what was packed to be kept; there where anything was.
+    #[must_use]
+    pub fn archives(&self) -> PathBuf {
+        self.path.join("archives")
+    }
+
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }

@@ -54,8 +54,9 @@ pub(crate) fn of_step(
     }
     all.insert("BRANCHLINE_WORKSPACE".into(), workspace.to_owned());
     all.insert("BRANCHLINE_ATTEMPT".into(), directory.attempt().number.to_string().into());
-    all.insert("BRANCHLINE_OUTPUT".into(), directory.file("output").into());
-    all.insert("BRANCHLINE_SUMMARY".into(), directory.file("summary").into());
+    all.insert("BRANCHLINE_OUTPUT".into(), directory.output().into());
+    all.insert("BRANCHLINE_SUMMARY".into(), directory.summary().into());
+    all.insert("BRANCHLINE_ARTIFACTS".into(), directory.artifacts().into());
     all.insert(MARKER.into(), directory.path().into());
     Ok(all)
 }

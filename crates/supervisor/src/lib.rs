@@ -18,6 +18,8 @@
 //! | `orders` | a FIFO: a byte makes the supervisor look for `stop` |
 //! | `bell` | a FIFO: a byte tells the follower that something changed; its end, that the supervisor is gone |
 //! | `output`, `summary` | what the steps say through `BRANCHLINE_OUTPUT` and `BRANCHLINE_SUMMARY` |
+//! | `artifacts` | what the jobs that this one needs have made, where they made any |
+//! | `archives` | what was packed to be kept, once the steps have ended |
 //! | `errors` | the supervisor's own stderr: empty, if all is well |
 //!
 //! # What survives what

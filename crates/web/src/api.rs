@@ -1,6 +1,7 @@
 //! What programs read and write, under `/api/v1/`. Invariant: an answer is JSON (a log is bytes); unknown queries and
 //! fields are refused, never passed over.
 
+pub(crate) mod artifacts;
 pub(crate) mod builds;
 mod convert;
 pub(crate) mod effects;

@@ -5,7 +5,7 @@ use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use branchline_model::{BuildId, EventKey, RefName, RepositoryId, RunId};
+use branchline_model::{BuildId, EventKey, ObjectKey, RefName, RepositoryId, RunId};
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
@@ -23,6 +23,12 @@ pub(crate) struct RunPath(pub(crate) RunId);
 
 /// `{repository}` and `{commit}` of the path.
 pub(crate) struct CommitPath(pub(crate) RepositoryId, pub(crate) String);
+
+/// `{repository}`, `{number}`, `{index}` and `{*name}` of the path.
+pub(crate) struct ArtifactPath {
+    pub(crate) run: RunId,
+    pub(crate) name: String,
+}
 
 /// `{*key}` of the path.
 pub(crate) struct EventPath(pub(crate) EventKey);
@@ -62,6 +68,16 @@ impl FromRequestParts<App> for CommitPath {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
         let repository = id_text(parts, app, &["repository"]).await?.parse()?;
         Ok(Self(repository, id_text(parts, app, &["commit"]).await?))
+    }
+}
+
+impl FromRequestParts<App> for ArtifactPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        let run = id_text(parts, app, &["repository", "number", "index"]).await?.parse()?;
+        let name: ObjectKey = id_text(parts, app, &["name"]).await?.parse()?;
+        Ok(Self { run, name: name.to_string() })
     }
 }
 

@@ -122,6 +122,9 @@ const TABLE: &[Route] = &[
     route("GET", "/api/v1/repositories/{repository}/builds/{number}/runs/{index}/log", || {
         get(api::log::read)
     }),
+    route("GET", "/api/v1/repositories/{repository}/builds/{number}/runs/{index}/artifacts/{*name}", || {
+        get(api::artifacts::download)
+    }),
     route("GET", "/api/v1/effects", || get(api::effects::list)),
     route("POST", "/api/v1/effects/resend", || post(api::effects::resend)),
     route("POST", "/api/v1/effects/drop", || post(api::effects::drop)),
@@ -142,6 +145,12 @@ pub(crate) fn build_path(id: &branchline_model::BuildId) -> String {
 /// The path of a run's page.
 pub(crate) fn run_path(id: &branchline_model::RunId) -> String {
     format!("{}/runs/{}", build_path(&id.build), id.index)
+}
+
+/// Where an artifact is downloaded.
+pub(crate) fn artifact_path(artifact: &branchline_model::Artifact) -> String {
+    let (run, attempt) = (run_path(&artifact.attempt.run), artifact.attempt.number);
+    format!("/api/v1{run}/artifacts/{}?attempt={attempt}", artifact.name)
 }
 
 /// The path of a repository's page.

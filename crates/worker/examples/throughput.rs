@@ -154,6 +154,7 @@ fn definition() -> Result<RunDefinition, Failure> {
         env: Default::default(),
         steps: vec![step],
         timeout: Duration::from_secs(60),
+        needs: Vec::new(),
         artifacts: Vec::new(),
         reports: ReportsDefinition::default(),
         grace: Duration::from_secs(10),

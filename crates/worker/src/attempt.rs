@@ -139,7 +139,7 @@ async fn take_up(
         blocking(move || directory.order_stop(&order)).await?;
     }
     let rings = Notify::new();
-    let mut following = Following::new(context, lease, directory, presence, stored, &rings)?;
+    let mut following = Following::new(context, assignment, directory, presence, stored, &rings)?;
     if let Found::ToPrepare(held) = found {
         following =
             following.starting(Box::pin(prepare_and_start(context, held, assignment, presence, &rings)));

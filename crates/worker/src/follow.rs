@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use branchline_core::pace::Gathering;
-use branchline_model::{AttemptEnd, AttemptReport, StepRecord};
-use branchline_ports::{Lease, ProtocolError, Stored};
+use branchline_model::{AttemptEnd, AttemptReport, RunDefinition, StepRecord, Tally};
+use branchline_ports::{Assignment, Lease, ProtocolError, Stored};
+use branchline_reports::{Lines, TallyPattern};
 use branchline_supervisor::{AttemptDirectory, DirectoryError, Ended, Follower};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -15,6 +16,8 @@ use tokio::time::{Instant, sleep_until};
 use crate::attempt::Broken;
 use crate::backoff::Backoff;
 use crate::bell::{Bell, Rung};
+use crate::deliver::deliver;
+use crate::gather::{gather, is_wanted};
 use crate::handle::{Presence, blocking};
 use crate::slots::Slot;
 use crate::worker::Context;
@@ -41,6 +44,7 @@ enum Reached {
 pub(crate) struct Following<'a> {
     context: &'a Context,
     lease: &'a Lease,
+    definition: &'a RunDefinition,
     directory: &'a AttemptDirectory,
     presence: &'a Presence,
     follower: Follower,
@@ -50,6 +54,8 @@ pub(crate) struct Following<'a> {
     begun_told: bool,
     tell_at: Option<Instant>,
     told: Vec<StepRecord>,
+    counter: Option<Counter>,
+    told_tally: Option<Tally>,
     gathering: Gathering,
     /// From here on the gathering's times are counted.
     followed_since: Instant,
@@ -59,15 +65,17 @@ impl<'a> Following<'a> {
     /// Follows from `stored` bytes of the log on. The bell is open before anything is started, so its end is noticed.
     pub(crate) fn new(
         context: &'a Context,
-        lease: &'a Lease,
+        assignment: &'a Assignment,
         directory: &'a AttemptDirectory,
         presence: &'a Presence,
         stored: u64,
         rings: &'a Notify,
     ) -> Result<Self, DirectoryError> {
+        let Assignment { lease, definition, .. } = assignment;
         Ok(Self {
             context,
             lease,
+            definition,
             directory,
             presence,
             follower: Follower::open(directory, stored)?,
@@ -77,6 +85,8 @@ impl<'a> Following<'a> {
             begun_told: false,
             tell_at: None,
             told: Vec::new(),
+            counter: definition.reports.progress.as_deref().and_then(Counter::new),
+            told_tally: None,
             gathering: Gathering::default(),
             followed_since: Instant::now(),
         })
@@ -147,6 +157,9 @@ impl<'a> Following<'a> {
                 return Ok(());
             }
             let end = self.follower.offset();
+            if let Some(counter) = &mut self.counter {
+                counter.read(&piece.bytes);
+            }
             let answer =
                 self.context.protocol.append_log(self.lease, piece.offset, &piece.bytes, &piece.times).await;
             match answer {
@@ -176,7 +189,8 @@ impl<'a> Following<'a> {
     async fn tell(&mut self) -> Result<(), Broken> {
         let observed = self.follower.observed();
         let Some(began_at) = observed.began_at else { return Ok(()) };
-        if self.begun_told && observed.steps == self.told {
+        let tally = self.counter.as_ref().and_then(|counter| counter.tally);
+        if self.begun_told && observed.steps == self.told && tally == self.told_tally {
             self.tell_at = None;
             return Ok(());
         }
@@ -187,12 +201,12 @@ impl<'a> Following<'a> {
         }
         let steps = observed.steps.clone();
         let answer = if self.begun_told {
-            self.context.protocol.progress(self.lease, &steps, None).await
+            self.context.protocol.progress(self.lease, &steps, tally).await
         } else {
             self.context.protocol.begun(self.lease, began_at).await
         };
         match answer {
-            Ok(()) if self.begun_told => self.told = steps,
+            Ok(()) if self.begun_told => (self.told, self.told_tally) = (steps, tally),
             // One more reading says whether there is more to tell: the first step is told half a second later.
             Ok(()) => self.begun_told = true,
             Err(ProtocolError::Fenced { why, .. }) => return Err(Broken::Fenced { why }),
@@ -260,19 +274,19 @@ impl<'a> Following<'a> {
 
     /// The last word, as far as the log could be read. What could not be shown whole has not passed; an end that says more
     /// than that stays.
-    fn last_word(&self, ended: &Ended) -> AttemptReport {
+    fn last_word(&self, ended: &Ended, verdict: &AttemptEnd) -> AttemptReport {
         let observed = self.follower.observed();
         let log_length = self.follower.offset();
         let end = if log_length < ended.log_length {
             tracing::error!(attempt = %self.lease.attempt, have = log_length, had = ended.log_length, "its log was cut");
-            match &ended.end {
+            match verdict {
                 AttemptEnd::Passed => {
                     AttemptEnd::LogIncomplete { stored: log_length, length: ended.log_length }
                 }
                 other => other.clone(),
             }
         } else {
-            ended.end.clone()
+            verdict.clone()
         };
         AttemptReport {
             end,
@@ -283,10 +297,23 @@ impl<'a> Following<'a> {
         }
     }
 
+    /// Gathers and hands over what there is to show besides the log; answers how the attempt ended with all of it.
+    async fn show(&mut self, ended: &Ended) -> Result<AttemptEnd, Broken> {
+        if !is_wanted(self.directory, self.definition) {
+            return Ok(ended.end.clone());
+        }
+        let (directory, definition) = (self.directory.clone(), self.definition.clone());
+        let end = ended.end.clone();
+        let mut gathered = blocking(move || Ok(gather(&directory, &definition, &end))).await?;
+        deliver(self.context, self.lease, self.presence, &mut gathered).await?;
+        Ok(gathered.end)
+    }
+
     /// Says the last word.
     async fn finish(&mut self, ended: &Ended) -> Result<(), Broken> {
+        let verdict = self.show(ended).await?;
         let mut backoff = Backoff::new();
-        let mut report = self.last_word(ended);
+        let mut report = self.last_word(ended, &verdict);
         loop {
             match self.context.protocol.finish(self.lease, report.clone()).await {
                 Ok(()) => return Ok(()),
@@ -298,9 +325,29 @@ impl<'a> Following<'a> {
                     backoff.pause("finish an attempt", "its log is not whole").await;
                     self.follower.seek(stored)?;
                     self.send_log(true).await?;
-                    report = self.last_word(ended);
+                    report = self.last_word(ended, &verdict);
                 }
             }
         }
+    }
+}
+
+/// Reads in the log how far it is. What it has read of a log that is sent again, it reads again.
+struct Counter {
+    pattern: TallyPattern,
+    lines: Lines,
+    tally: Option<Tally>,
+}
+
+impl Counter {
+    /// A pattern that cannot be used was refused where it was written.
+    fn new(pattern: &str) -> Option<Self> {
+        let pattern = TallyPattern::new(pattern).ok()?;
+        Some(Self { pattern, lines: Lines::default(), tally: None })
+    }
+
+    fn read(&mut self, bytes: &[u8]) {
+        let Self { pattern, lines, tally } = self;
+        lines.push(bytes, |line| *tally = pattern.line(line).or(*tally));
     }
 }

@@ -1,6 +1,6 @@
-//! From an attempt that has not begun to its supervisor: the work tree, then the start. Invariants: until the supervisor is
-//! asked for, the lock is held, so nobody starts what is half prepared; whatever fails is the attempt's end, in its state lines;
-//! what must not begin twice is started only once the controller knows that it begins.
+//! From an attempt that has not begun to its supervisor: the work tree, what needs have made, then the start. Invariants: until
+//! the supervisor is asked for, the lock is held, so nobody starts what is half prepared; whatever fails is the attempt's end, in
+//! its state lines; what must not begin twice is started only once the controller knows that it begins.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use crate::backoff::Backoff;
 use crate::config::Workspace;
 use crate::handle::{Presence, blocking};
+use crate::needs::{self, NotLaidOut};
 use crate::worker::Context;
 
 /// Now, as the log's lines have it.
@@ -22,7 +23,7 @@ pub(crate) fn now() -> Timestamp {
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Writes the work tree and starts the supervisor; each new line of the log rings.
+/// Writes the work tree, lays out what needs have made, and starts the supervisor; each new line of the log rings.
 pub(crate) async fn prepare_and_start(
     context: &Context,
     held: Held,
@@ -36,6 +37,9 @@ pub(crate) async fn prepare_and_start(
         Workspace::Fresh => check_out(context, &held, definition, presence, rings).await?,
         Workspace::InPlace(_) => Ok(()),
     };
+    if prepared.is_ok() && !definition.needs.is_empty() {
+        prepared = lay_out_needs(context, &held, &assignment.lease, presence, rings).await?;
+    }
     if prepared.is_ok() && !definition.retry.repeatable {
         prepared = announce(context, &assignment.lease, presence).await;
     }
@@ -119,6 +123,34 @@ async fn announce(context: &Context, lease: &Lease, presence: &Presence) -> Resu
         told = told => told,
         () = presence.stopped() => Err(AttemptEnd::Stopped),
     }
+}
+
+/// Lays out the artifacts of what this run needs; answers how the attempt ends where they could not be.
+async fn lay_out_needs(
+    context: &Context,
+    held: &Held,
+    lease: &Lease,
+    presence: &Presence,
+    rings: &Notify,
+) -> Result<Result<(), AttemptEnd>, DirectoryError> {
+    let mut log = held.log()?;
+    let mut note = |line: String| {
+        // A log that cannot be written is noticed as soon as the first step begins.
+        let _ = log.note(&line, now());
+        rings.notify_one();
+    };
+    let laid_out = tokio::select! {
+        laid_out = needs::lay_out(context, lease, held.directory(), &mut note) => laid_out,
+        () = presence.stopped() => return Ok(Err(AttemptEnd::Stopped)),
+    };
+    Ok(laid_out.map_err(|why| match why {
+        // Whoever follows it hears the same.
+        NotLaidOut::Fenced => AttemptEnd::Stopped,
+        NotLaidOut::Failed(why) => {
+            note(why.clone());
+            AttemptEnd::StartFailed { why }
+        }
+    }))
 }
 
 /// Starts the supervisor; where none can be, that is the attempt's end.

@@ -1,5 +1,7 @@
 //! Artifacts: an object belongs to a run only once the attempt that holds it has named it, and goes where nobody does.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use branchline_controller::UploadError;
 use branchline_model::{AttemptEnd, Content, Digest, ObjectKey, WorkerId};
@@ -106,6 +108,28 @@ async fn bytes_that_come_once_more_after_their_naming_take_nothing_away() {
     house.controller.put_upload(lease, &id, &mut twice).await.unwrap();
     let named = house.controller.artifacts(&lease.attempt.run).await.unwrap().remove(0);
     assert_eq!(house.controller.read_artifact(&named, 0, 10).await.unwrap().bytes, b"bytes");
+}
+
+#[tokio::test]
+async fn an_artifact_that_is_kept_for_so_long_goes_when_that_is_over() {
+    let (house, assignment) = claimed().await;
+    let (lease, run) = (&assignment.lease, &assignment.lease.attempt.run);
+    house.keep_artifact(run, "short", Duration::from_secs(3600)).await;
+    for name in ["short", "long"] {
+        let id = upload(&house, lease, name, name.as_bytes()).await;
+        house.controller.name_artifact(lease, &id, &key(name)).await.unwrap();
+    }
+    let names = async || -> Vec<String> {
+        let all = house.controller.artifacts(run).await.unwrap();
+        all.into_iter().map(|artifact| artifact.name.to_string()).collect()
+    };
+    house.step(3599);
+    house.controller.pass_deadlines().await.unwrap();
+    assert_eq!(names().await, ["long", "short"]);
+    house.step(1);
+    house.controller.pass_deadlines().await.unwrap();
+    assert_eq!(names().await, ["long"]);
+    assert_eq!(house.objects().list_objects("", None, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -12,8 +12,9 @@ use branchline_artifacts::FolderArtifacts;
 use branchline_checkout::{Cache, GitCheckout, Network, Sources};
 use branchline_controller::{BuildView, Controller, Ports, StartError, StartRequest, Started, Ticked};
 use branchline_model::{
-    Actor, AttemptEnd, AttemptId, AttemptReport, Build, BuildId, CommitId, PipelineName, PoolName, RefName,
-    RepositoryId, RepositoryName, RunId, Stop, Timestamp, WorkerId, keys,
+    Actor, ArtifactDefinition, AttemptEnd, AttemptId, AttemptReport, Build, BuildId, CommitId, Expectation,
+    PipelineName, Plan, PoolName, RefName, RepositoryId, RepositoryName, RunDefinitionRow, RunId, Stop, Timestamp,
+    WorkerId, keys,
 };
 use branchline_ports::{
     Artifacts, Assignment, Bell, Checkout, CheckoutError, Claimant, Clock, CommitFiles, Heads, LaunchError,
@@ -180,6 +181,18 @@ impl House {
     /// Another controller on the same rows, with a clock of its own.
     pub fn with_clock(&self, clock: Arc<dyn Clock>) -> Controller {
         controller((&self.watched, &self.logs, &self.git, &self.orders), clock)
+    }
+
+    /// Says in a run's definition how long an artifact of it is kept.
+    pub async fn keep_artifact(&self, run: &RunId, name: &str, keep: Duration) {
+        let row = self.store.read(&[keys::run_definition(run)]).await.unwrap().remove(0).unwrap();
+        let mut definition: RunDefinitionRow = row.value.try_into().unwrap();
+        let (name, paths) = (name.to_owned(), vec!["**".to_owned()]);
+        let artifact = ArtifactDefinition { name, paths, condition: None, keep: Some(keep) };
+        definition.0.artifacts.push(artifact);
+        let mut plan = Plan::default();
+        plan.put(definition, Expectation::Any);
+        self.store.commit_if_unchanged(plan.changes).await.unwrap();
     }
 
     pub fn path(&self) -> std::path::PathBuf {

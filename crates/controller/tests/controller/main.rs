@@ -7,6 +7,7 @@ mod accepted;
 mod artifacts;
 mod carried_out;
 mod effects;
+mod hand_over;
 mod house;
 mod leases;
 mod logs;

@@ -269,6 +269,7 @@ pub fn deadline(deadline: &Deadline) -> Key {
     let (partition, what) = match &deadline.of {
         DeadlineKind::BuildTimeout { build } => (DEADLINES, format!("build-timeout/{build}")),
         DeadlineKind::Retry { run } => (DEADLINES, format!("retry/{run}")),
+        DeadlineKind::Artifact { attempt, name } => (RETENTION, format!("artifact/{attempt}/{name}")),
         DeadlineKind::BuildEnded { build, .. } => (RETENTION, format!("build-ended/{}", build.build)),
         DeadlineKind::RetireBuild { build } => (RETENTION, format!("retire-build/{}", build.build)),
         DeadlineKind::ForgetEvent { event } => (RETENTION, format!("forget-event/{event}")),

@@ -66,6 +66,7 @@ pub fn definition(steps: Vec<StepDefinition>) -> RunDefinition {
         env: Default::default(),
         steps,
         timeout: Duration::from_secs(300),
+        needs: Vec::new(),
         artifacts: Vec::new(),
         reports: ReportsDefinition::default(),
         grace: Duration::from_secs(30),

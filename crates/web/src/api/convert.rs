@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::json;
 use crate::failure::Failure;
+use crate::web::artifact_path;
 
 pub(crate) fn milliseconds(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.since(from).as_millis()).unwrap_or(u64::MAX)
@@ -189,6 +190,7 @@ pub(crate) fn run_details(view: &RunView, now: Timestamp) -> Result<json::RunDet
             .iter()
             .map(|attempt| self::attempt(attempt, &view.definition, now))
             .collect::<Result<_, _>>()?,
+        artifacts: view.artifacts.iter().map(artifact).collect(),
         definition: serde_json::to_value(&view.definition).map_err(Failure::defect)?,
     })
 }
@@ -208,8 +210,55 @@ fn attempt(
         ended_at: attempt.report.as_ref().map(|report| report.ended_at.to_string()),
         lost_at: attempt.lost.map(|lost| lost.at.to_string()),
         end: end.transpose().map_err(Failure::defect)?,
+        tally: view
+            .progress
+            .as_ref()
+            .and_then(|progress| progress.tally)
+            .map(|tally| json::Tally { current: tally.current, total: tally.total }),
+        results: view.results.as_ref().map(results),
         steps: steps(view).iter().map(|record| step(record, definition, now)).collect::<Result<_, _>>()?,
     })
+}
+
+fn results(shown: &model::Results) -> json::Results {
+    let model::Results { outputs, summary, tests, notes } = shown;
+    json::Results {
+        outputs: outputs.clone(),
+        summary: summary.as_ref().map(|summary| summary.text.clone()),
+        summary_left_out: summary.as_ref().map_or(0, |summary| summary.left_out),
+        tests: tests.as_ref().map(|tests| json::Tests {
+            passed: tests.passed,
+            failed: tests.failed,
+            errored: tests.errored,
+            skipped: tests.skipped,
+            duration_ms: tests.milliseconds,
+            bad: tests.bad.iter().map(test).collect(),
+        }),
+        notes: notes.clone(),
+    }
+}
+
+fn test(test: &model::Test) -> json::Test {
+    json::Test {
+        suite: test.suite.clone(),
+        name: test.name.clone(),
+        outcome: test.outcome.word().to_owned(),
+        message: test.message.clone(),
+        file: test.place.as_ref().map(|place| place.file.clone()),
+        line: test.place.as_ref().and_then(|place| place.line),
+        duration_ms: test.milliseconds,
+    }
+}
+
+fn artifact(artifact: &model::Artifact) -> json::Artifact {
+    json::Artifact {
+        name: artifact.name.to_string(),
+        attempt: artifact.attempt.number,
+        bytes: artifact.content.bytes,
+        sha256: artifact.content.sha256.to_string(),
+        named_at: artifact.named_at.to_string(),
+        path: artifact_path(artifact),
+    }
 }
 
 /// The steps of an attempt as far as they are known: the last word, or what the worker said meanwhile.

@@ -283,6 +283,9 @@ pub struct RunDetails {
     pub build: Build,
     /// Its attempts, the first first; of more than a hundred the last hundred.
     pub attempts: Vec<Attempt>,
+    /// The artifacts of its attempts.
+    #[serde(default)]
+    pub artifacts: Vec<Artifact>,
     /// All that a worker must do: the run definition, in its own format.
     pub definition: Value,
 }
@@ -307,6 +310,89 @@ pub struct Attempt {
     pub lost_at: Option<String>,
     /// Every step that was begun, in order.
     pub steps: Vec<Step>,
+    /// How far the step is that runs, where its output says so.
+    #[serde(default)]
+    pub tally: Option<Tally>,
+    /// What it has to show besides its log, where it has anything.
+    #[serde(default)]
+    pub results: Option<Results>,
+}
+
+/// How far a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tally {
+    /// So many are done.
+    pub current: u64,
+    /// Of so many.
+    pub total: u64,
+}
+
+/// What an attempt has to show.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// What its steps wrote into `BRANCHLINE_OUTPUT`, by name.
+    pub outputs: BTreeMap<String, String>,
+    /// What its steps wrote into `BRANCHLINE_SUMMARY`: Markdown, as it was written.
+    pub summary: Option<String>,
+    /// How many bytes of the summary were left out.
+    pub summary_left_out: u64,
+    /// What became of its tests, where it reports any.
+    pub tests: Option<Tests>,
+    /// Sentences about what could not be gathered, or not all of it.
+    pub notes: Vec<String>,
+}
+
+/// What became of tests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tests {
+    /// How many passed.
+    pub passed: u64,
+    /// How many failed.
+    pub failed: u64,
+    /// How many could not be carried out.
+    pub errored: u64,
+    /// How many were skipped.
+    pub skipped: u64,
+    /// How long they took together, as far as that is said.
+    pub duration_ms: u64,
+    /// The first that failed or errored; at most a hundred.
+    pub bad: Vec<Test>,
+}
+
+/// A test that did not pass.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Test {
+    /// What it belongs to.
+    pub suite: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// `failed` or `errored`.
+    pub outcome: String,
+    /// Why.
+    pub message: Option<String>,
+    /// Where in the sources, as its report says it.
+    pub file: Option<String>,
+    /// From 1.
+    pub line: Option<u32>,
+    /// How long it took, where that is said.
+    pub duration_ms: Option<u64>,
+}
+
+/// Something that a run has made and that is kept: a gzipped tar.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// Its name.
+    pub name: String,
+    /// The attempt that made it.
+    pub attempt: u32,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// Their SHA-256, in hexadecimal digits.
+    pub sha256: String,
+    /// When it was named.
+    pub named_at: String,
+    /// Where it is downloaded: a path on this server.
+    pub path: String,
 }
 
 /// A step that was begun.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::build::{run_reason, run_took};
 use super::frame::{Frame, Moment, page};
 use super::log::{self, Shown as ShownLog};
+use super::results::{self, ResultsPart};
 use super::sentence;
 use super::status::{self, Shown};
 use super::words;
@@ -56,6 +57,7 @@ struct RunPage {
     /// The stream that goes on where the log on the page ends.
     live: Option<String>,
     definition: String,
+    results: ResultsPart,
 }
 
 struct StepLine {
@@ -123,7 +125,7 @@ fn run_page(
     attempt: Option<&AttemptId>,
     log: Option<ShownLog>,
 ) -> Result<RunPage, Failure> {
-    let RunView { run, build, definition, attempts, silent_since } = view;
+    let RunView { run, build, definition, attempts, silent_since, .. } = view;
     let now = app.clock.now();
     let path = run_path(&run.id);
     let has_ended = run.state.has_ended();
@@ -152,6 +154,7 @@ fn run_page(
         subject: build.subject.clone(),
         took: run_took(run, now),
         steps: step_lines(view, attempt, &path, now),
+        results: results::part(view, attempt),
         attempts: attempts
             .iter()
             .map(|one| AttemptLine {

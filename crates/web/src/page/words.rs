@@ -66,6 +66,14 @@ pub(crate) const BEFORE_STEPS: &str = "Before the first step";
 pub(crate) const LIVE: &str = "live";
 pub(crate) const LOST: &str = "connection lost, trying again…";
 pub(crate) const OVER: &str = "complete";
+pub(crate) const TESTS: &str = "Tests";
+pub(crate) const TEST: &str = "Test";
+pub(crate) const PLACE: &str = "Place";
+pub(crate) const SUMMARY: &str = "Summary";
+pub(crate) const ARTIFACTS: &str = "Artifacts";
+pub(crate) const OUTPUTS: &str = "Outputs";
+pub(crate) const NAME: &str = "Name";
+pub(crate) const SIZE: &str = "Size";
 pub(crate) const DEFINITION: &str = "Run definition";
 pub(crate) const LOGIN: &str = "Log in";
 pub(crate) const LOGIN_WHERE: &str = "This server asks for its access token. `branchline up` prints a link with the token when it starts; the data folder keeps it in the file `token`.";
@@ -161,6 +169,39 @@ pub(crate) fn size(bytes: u64) -> String {
         }
         None => format!("{bytes} bytes"),
     }
+}
+
+/// How tests ended: `3 of 120 tests failed, 2 were skipped.`
+pub(crate) fn tests(tests: &branchline_model::Tests) -> String {
+    let (all, bad) = (tests.count(), tests.count_bad());
+    let skipped = match tests.skipped {
+        0 => String::new(),
+        1 => ", 1 was skipped".to_owned(),
+        skipped => format!(", {skipped} were skipped"),
+    };
+    match bad {
+        0 => format!("{} of {all} tests passed{skipped}.", tests.passed),
+        bad => format!("{bad} of {all} tests failed{skipped}."),
+    }
+}
+
+pub(crate) fn more_tests(left: u64) -> String {
+    format!("{left} more failed.")
+}
+
+pub(crate) fn summary_cut(left_out: u64) -> String {
+    format!("The summary was longer: {} were left out.", size(left_out))
+}
+
+pub(crate) fn tally(current: u64, total: u64) -> String {
+    format!("{current} of {total}")
+}
+
+/// A note of a worker's as a sentence of its own.
+pub(crate) fn sentence(note: &str) -> String {
+    let mut letters = note.chars();
+    let first: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }
 
 pub(crate) fn build_title(number: u64, pipeline: &str) -> String {

@@ -14,6 +14,7 @@ fn filled(site: &Site, path: &str) -> String {
         .replace("{script}", "live.js")
         .replace("{style}", "style.css")
         .replace("{*key}", "some/key")
+        .replace("{*name}", "app")
 }
 
 /// Logs in as a browser: answers the cookie and the form token of a page.

@@ -14,5 +14,6 @@ mod damage;
 mod effects;
 mod pages;
 mod programs;
+mod results;
 mod site;
 mod streams;
