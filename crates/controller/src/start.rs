@@ -2,6 +2,7 @@
 //! that a start is accepted has it stored.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use branchline_core::intent::SpecFile;
 use branchline_core::start;
@@ -144,7 +145,7 @@ impl Controller {
             actor: request.actor,
             inputs: request.inputs,
         };
-        self.accept_start(&repository.value, &event, what).await?;
+        self.accept_start(&repository.value, &event, what, Duration::ZERO).await?;
         let (builds, reasons, pending) = match self.resolve(&event).await {
             Ok(Resolved::Decided { builds, reasons }) => (builds, reasons, None),
             Ok(Resolved::Pending { why }) => (Vec::new(), Vec::new(), Some(why)),
@@ -176,6 +177,9 @@ fn refused(reasons: &[Reason]) -> Result<(), StartError> {
     }
     Ok(())
 }
+
+/// So long nobody else decides a start whose pipelines were read elsewhere.
+const DECIDED_HERE: Duration = Duration::from_secs(3_600);
 
 /// A start whose pipelines were read elsewhere than at the commit: from a working tree.
 #[derive(Clone, Debug, PartialEq)]
@@ -214,7 +218,8 @@ impl Controller {
             actor: local.actor,
             inputs: local.inputs,
         };
-        self.accept_start(&repository.value, &event, what).await?;
+        // Nobody else knows its files: at the commit, or by now in the working tree, they may be others.
+        self.accept_start(&repository.value, &event, what, DECIDED_HERE).await?;
         let subject = self.subject(&event, &local.repository).await?.ok_or_else(|| forgotten(&event))?;
         let facts = self.ask(&repository.value, &subject.event.value.kind, &local.files).await;
         let facts = facts.map_err(|error| StartError::Abandoned { why: error.to_string() })?;
@@ -238,11 +243,12 @@ impl Controller {
         repository: &Repository,
         event: &EventKey,
         what: start::Start,
+        others_after: Duration,
     ) -> Result<(), ControllerError> {
         for _ in 0..MOST_TRIES {
-            if let Outcome::Done =
-                self.commit(start::start(repository, what.clone(), self.clock.now())).await?
-            {
+            let now = self.clock.now();
+            let plan = start::start(repository, what.clone(), now, now.after(others_after));
+            if let Outcome::Done = self.commit(plan).await? {
                 return Ok(());
             }
             // A conflict may say that this very start is there, or only that somebody was at the same rows.

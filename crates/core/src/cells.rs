@@ -74,7 +74,7 @@ fn of_matrix(value: &MatrixValue) -> Value {
 
 /// Adds a cell's run; or one for each host that the job names.
 fn on_hosts(runs: &mut Vec<PlannedRun>, cell: PlannedRun, job: &Job, context: &Context, pools: &Pools) {
-    let values = context::values(context, &cell.values);
+    let values = context.values(&cell.values);
     let pool = place(job, &values, pools);
     let (Place::Ssh(ssh), Ok(name)) = (&job.place, &pool) else {
         runs.push(PlannedRun { pool, ..cell });

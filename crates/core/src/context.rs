@@ -1,11 +1,9 @@
 //! What expressions know. Invariant: every name of the language has a value or null, in each phase in which it is known;
 //! what must not be shown is hidden wherever it is seen.
 
-use branchline_expression::{
-    Answers, Evaluation, EvaluationError, Expression, Files, Standing, Value, Values,
-};
+use branchline_expression::{Answers, Evaluation, EvaluationError, Expression, Files, Value, Values};
 use branchline_jobs_schema::Pipeline;
-use branchline_model::{CellValues, CommitId, Context, EndReason, EventKind, RefName, Repository, Seen};
+use branchline_model::{CommitId, Context, EndReason, EventKind, RefName, Repository, Seen};
 
 use crate::facts::{self, Facts};
 use crate::inputs::Inputs;
@@ -95,23 +93,6 @@ fn event_value(event: &EventKind) -> Value {
             }),
         ),
     ])
-}
-
-/// What a run's expressions know when its build is planned.
-pub(crate) fn values<'c>(context: &'c Context, cell: &CellValues) -> Values<'c> {
-    let mut values = Values::new()
-        .with("event", context.event.clone())
-        .with("commit", context.commit.clone())
-        .with("repository", context.repository.clone())
-        .with("inputs", context.inputs.clone())
-        .with("matrix", cell.matrix.clone())
-        .with("host", cell.host.clone())
-        .standing(Standing::Succeeding)
-        .files(&context.answers);
-    for secret in &context.secrets {
-        values = values.hiding(["inputs", secret]);
-    }
-    values
 }
 
 /// What an evaluation saw, for a reason.

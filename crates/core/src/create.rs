@@ -142,7 +142,7 @@ struct Made {
 
 fn make_run(making: &Making<'_>, context: &Context, planned: &PlannedRun, id: RunId, now: Timestamp) -> Made {
     let job = making.job;
-    let values = context::values(context, &planned.values);
+    let values = context.values(&planned.values);
     let allow_failure = match &job.allow_failure {
         AllowFailure::Never => Ok(false),
         AllowFailure::Always => Ok(true),
@@ -150,7 +150,7 @@ fn make_run(making: &Making<'_>, context: &Context, planned: &PlannedRun, id: Ru
             context::decide("allow_failure", condition, &values).map(|(holds, _)| holds)
         }
     };
-    let (definition, unfilled) = rundef::definition(making, planned, &id, &values);
+    let (definition, unfilled) = rundef::definition(making, context, planned, &id);
     let wants = wants(job, making.pipeline.priority, &values);
     // What the condition says comes first: a run that is not to be needs no place.
     let end = match condition(job, &values) {

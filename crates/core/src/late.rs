@@ -25,8 +25,15 @@ pub(crate) fn of(job: &Job, pipeline: &Pipeline) -> Option<Box<Late>> {
         condition: job.condition.clone().filter(Expression::waits_for_needs),
         env: env.filter(|(_, value)| waits(value)).map(owned).collect(),
         steps: steps.filter(|(_, env)| !env.is_empty()).collect(),
+        on_worker: on_worker(job).filter(|one| one.waits_for_needs()).cloned().collect(),
     };
     (late != Late::default()).then(|| Box::new(late))
+}
+
+/// The conditions that the worker decides.
+pub(crate) fn on_worker(job: &Job) -> impl Iterator<Item = &Expression> {
+    let steps = job.steps.iter().filter_map(|step| step.condition.as_ref());
+    steps.chain(job.artifacts.iter().filter_map(|artifact| artifact.condition.as_ref()))
 }
 
 /// Whether a text names what only the end of the needs shows.
@@ -119,6 +126,7 @@ impl Ready<'_> {
             .condition
             .iter()
             .chain(expressions)
+            .chain(&late.on_worker)
             .flat_map(Expression::uses)
             .filter(|used| used.path.first().is_some_and(|name| name == "needs"))
             .collect();
@@ -170,7 +178,7 @@ impl Ready<'_> {
         cell: &CellValues,
         outputs: &BTreeMap<u32, Outputs>,
     ) -> Values<'c> {
-        context::values(context, cell).with("needs", self.value(outputs)).standing(self.standing())
+        context.values(cell).with("needs", self.value(outputs)).standing(self.standing())
     }
 
     /// What becomes of one run by its condition.
@@ -204,6 +212,10 @@ pub(crate) fn fill(
     late: &Late,
     values: &Values<'_>,
 ) -> Result<(), EndReason> {
+    if !late.on_worker.is_empty() {
+        let known = definition.known.get_or_insert_default();
+        known.needs = values.get("needs").cloned().unwrap_or_default();
+    }
     for (name, template) in &late.env {
         let value = render(&format!("env.{name}"), template, values)?;
         definition.env.insert(name.clone(), value);

@@ -1,7 +1,6 @@
 //! What a pipeline can say and nothing carries out yet. Invariant: it is said at once, of the very job, with what to do; no
 //! run goes without what its file asks for.
 
-use branchline_expression::Expression;
 use branchline_jobs_schema::{Job, Pipeline, Place};
 use branchline_model::EndReason;
 
@@ -17,6 +16,8 @@ pub fn reason(pipeline: &Pipeline, job: &Job) -> Option<EndReason> {
 
 fn key(pipeline: &Pipeline, job: &Job) -> Option<&'static str> {
     let said = [
+        (pipeline.on.push.as_ref().is_some_and(|push| push.every_commit), "on.push.every_commit"),
+        (!pipeline.notify.is_empty(), "notify"),
         (pipeline.concurrency.is_some(), "concurrency"),
         (job.concurrency.is_some(), "jobs.concurrency"),
         (job.approval.is_some(), "jobs.approval"),
@@ -28,17 +29,9 @@ fn key(pipeline: &Pipeline, job: &Job) -> Option<&'static str> {
         (job.checkout.iter().any(|one| one.reference.is_some()), "jobs.checkout.ref"),
         (job.checkout.iter().any(|one| one.path.is_some()), "jobs.checkout.path"),
         (job.checkout.iter().any(|one| one.lfs), "jobs.checkout.lfs"),
-        (job.artifacts.iter().any(|artifact| artifact.condition.as_ref().is_some_and(asks_more)), "jobs.artifacts.if"),
         (job.silence.is_some(), "jobs.silence"),
-        (job.steps.iter().any(|step| step.condition.is_some()), "jobs.steps.if"),
         (matches!(job.place, Place::Container { .. }), "jobs.container"),
         (matches!(job.place, Place::Ssh(_)), "jobs.ssh"),
     ];
     said.into_iter().find(|(is_said, _)| *is_said).map(|(_, key)| key)
-}
-
-/// Whether the condition of an artifact names anything but `env`.
-fn asks_more(condition: &Expression) -> bool {
-    let mut uses = condition.uses().into_iter();
-    uses.any(|used| used.path.first().is_some_and(|name| name != "env"))
 }

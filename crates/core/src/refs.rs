@@ -46,7 +46,7 @@ pub fn observe(snapshot: &Snapshot<'_>, now: Timestamp) -> (Plan, usize) {
         if !first_sight || is_default {
             let kind = EventKind::RefMoved { name: name.clone(), before, after: head.clone(), generation };
             let key = event_key(&repository.id, name, generation);
-            accept(&mut plan, repository, key, kind, now);
+            accept(&mut plan, repository, key, kind, now, now);
             events += 1;
         }
         let row = Ref {
@@ -99,9 +99,10 @@ pub(crate) fn accept(
     key: EventKey,
     kind: EventKind,
     now: Timestamp,
+    due: Timestamp,
 ) {
     plan.put(
-        PendingEvent { event: key.clone(), repository: repository.id.clone(), next_try: now },
+        PendingEvent { event: key.clone(), repository: repository.id.clone(), next_try: due },
         Expectation::Any,
     );
     plan.put(
@@ -110,7 +111,7 @@ pub(crate) fn accept(
             repository: repository.id.clone(),
             accepted_at: now,
             kind,
-            status: EventStatus::Pending { failures: 0, next_try: now, why: None, missing: None },
+            status: EventStatus::Pending { failures: 0, next_try: due, why: None, missing: None },
         },
         Expectation::Absent,
     );

@@ -1,15 +1,15 @@
 //! From a job of a checked pipeline to its run definition. Invariant: what is in it depends on the commit, the
 //! event and the build alone, never on the worker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use branchline_expression::{Template, Values};
+use branchline_expression::{Answers, Expression, Template, Value, Values};
 use branchline_jobs_schema::{self as schema, Job, Pipeline, Place, Shell, Step};
 use branchline_model::{
-    Build, CheckoutDefinition, EndReason, Engine, JobName, RefName, Retry, RetryOn, RunDefinition, RunId,
-    ShellDefinition, StepDefinition,
+    Build, CellValues, CheckoutDefinition, Context, EndReason, Engine, JobName, Known, RefName, Retry,
+    RetryOn, RunDefinition, RunId, ShellDefinition, StepDefinition,
 };
 
 use crate::build::Snapshot;
@@ -33,12 +33,13 @@ pub(crate) struct Making<'a> {
 /// What a worker must do for this run, and why it cannot be said whole, where it cannot. What waits for the needs is left out.
 pub(crate) fn definition(
     making: &Making<'_>,
+    context: &Context,
     planned: &PlannedRun,
     run: &RunId,
-    values: &Values<'_>,
 ) -> (RunDefinition, Option<EndReason>) {
     let Making { snapshot, build, pipeline, job, inputs } = *making;
     let repository = &snapshot.repository.value;
+    let values = &context.values(&planned.values);
     let mut unfilled = None;
     let mut env = BTreeMap::new();
     env.insert("CI".to_owned(), "true".to_owned());
@@ -64,6 +65,7 @@ pub(crate) fn definition(
             depth: checkout.depth.map(|depth| NonZeroU32::new(depth.get()).unwrap_or(NonZeroU32::MIN)),
             submodules: checkout.submodules,
         }),
+        known: known(job, context, &planned.values).map(Box::new),
         needs: job.needs.iter().map(|need| JobName::new(need.job.as_str())).collect(),
         env,
         steps,
@@ -74,6 +76,33 @@ pub(crate) fn definition(
         retry: retry(job),
     };
     (definition, unfilled)
+}
+
+/// What the worker must know to decide the conditions that are its own: what they name, and nothing else.
+fn known(job: &Job, context: &Context, cell: &CellValues) -> Option<Known> {
+    let conditions: Vec<&Expression> = late::on_worker(job).collect();
+    let names: BTreeSet<&str> = conditions
+        .iter()
+        .flat_map(|condition| condition.uses())
+        .filter_map(|used| used.path.first())
+        .map(String::as_str)
+        .filter(|name| *name != "env")
+        .collect();
+    let asks_files = conditions.iter().any(|condition| !condition.calls().is_empty());
+    if names.is_empty() && !asks_files {
+        return None;
+    }
+    let of = |name: &str, value: &Value| if names.contains(name) { value.clone() } else { Value::Null };
+    let context = Context {
+        event: of("event", &context.event),
+        commit: of("commit", &context.commit),
+        repository: of("repository", &context.repository),
+        inputs: of("inputs", &context.inputs),
+        secrets: context.secrets.clone(),
+        answers: if asks_files { context.answers.clone() } else { Answers::default() },
+    };
+    let cell = CellValues { matrix: of("matrix", &cell.matrix), host: of("host", &cell.host) };
+    Some(Known { context, cell, needs: Value::Null })
 }
 
 /// Adds variables with their values; the first that has none is told of.
@@ -181,6 +210,7 @@ fn step(step: &Step, values: &Values<'_>, unfilled: &mut Option<EndReason>) -> S
     StepDefinition {
         title: step.title_of(name.as_deref()).into(),
         run: step.run.clone(),
+        condition: step.condition.as_ref().map(|condition| condition.text().to_owned()),
         env,
         shell: match &step.shell {
             Shell::Default => ShellDefinition::Default,

@@ -31,9 +31,9 @@ pub fn event_key(repository: &RepositoryId, idempotency_key: &str) -> EventKey {
     EventKey::new(format!("{repository}/manual/{idempotency_key}"))
 }
 
-/// Writes the event.
+/// Writes the event. Whoever does not wait for it here decides it from `due` on.
 #[must_use]
-pub fn start(repository: &Repository, start: Start, now: Timestamp) -> Plan {
+pub fn start(repository: &Repository, start: Start, now: Timestamp, due: Timestamp) -> Plan {
     let Start { idempotency_key, pipeline, ref_name, commit, actor, inputs } = start;
     let key = event_key(&repository.id, &idempotency_key);
     let mut plan = Plan::default();
@@ -43,6 +43,7 @@ pub fn start(repository: &Repository, start: Start, now: Timestamp) -> Plan {
         key,
         EventKind::ManualStart { pipeline, name: ref_name, commit, actor, inputs },
         now,
+        due,
     );
     plan
 }

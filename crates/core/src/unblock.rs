@@ -167,7 +167,7 @@ impl Unblocking<'_> {
             Verdict::Go(because) => because,
             Verdict::End(outcome, reason) => return self.end(run, outcome, &reason),
         };
-        let late = ready.job.late.as_deref().filter(|late| !late.env.is_empty() || !late.steps.is_empty());
+        let late = ready.job.late.as_deref().filter(|late| late.fills());
         if (late.is_some() || !variables.is_empty())
             && let Some(definition) = self.runs.definitions.get(run)
         {

@@ -36,6 +36,12 @@ impl<'a> Values<'a> {
         self
     }
 
+    /// What a name is; `None` where it is not known.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.names.iter().find(|(known, _)| &**known == name).map(|(_, value)| value)
+    }
+
     /// Never shows the value of this path (`["inputs", "token"]`), nor of what lies below: it is seen as `***`.
     #[must_use]
     pub fn hiding(mut self, path: impl IntoIterator<Item = impl Into<String>>) -> Values<'a> {

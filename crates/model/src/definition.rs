@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::ops::Range;
 
-use branchline_expression::{Answers, Expression, Template, Value};
+use branchline_expression::{Answers, Expression, Standing, Template, Value, Values};
 use serde::{Deserialize, Serialize};
 
 use crate::{BuildId, JobName, PoolName, Retention};
@@ -119,6 +119,17 @@ pub struct Late {
     /// Environment variables of single steps, by index.
     #[serde(default, with = "crate::numbered", skip_serializing_if = "BTreeMap::is_empty")]
     pub steps: BTreeMap<u32, BTreeMap<String, Template>>,
+    /// Conditions that the worker decides, of its steps and artifacts, and that name `needs`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_worker: Vec<Expression>,
+}
+
+impl Late {
+    /// Whether there is anything to fill in.
+    #[must_use]
+    pub fn fills(&self) -> bool {
+        !(self.env.is_empty() && self.steps.is_empty() && self.on_worker.is_empty())
+    }
 }
 
 /// What expressions of a build know from its beginning on; kept only where a job has something to say late.
@@ -138,6 +149,23 @@ pub struct Context {
     /// What `changed(…)` and `hash(…)` answer.
     #[serde(default, skip_serializing_if = "Answers::is_empty")]
     pub answers: Answers,
+}
+
+impl Context {
+    /// What a run's expressions know when its build is planned.
+    #[must_use]
+    pub fn values(&self, cell: &CellValues) -> Values<'_> {
+        let values = Values::new()
+            .with("event", self.event.clone())
+            .with("commit", self.commit.clone())
+            .with("repository", self.repository.clone())
+            .with("inputs", self.inputs.clone())
+            .with("matrix", cell.matrix.clone())
+            .with("host", cell.host.clone())
+            .standing(Standing::Succeeding)
+            .files(&self.answers);
+        self.secrets.iter().fold(values, |values, secret| values.hiding(["inputs", secret]))
+    }
 }
 
 impl JobDefinition {

@@ -49,8 +49,8 @@ pub use row::{
     PendingEvent, Repository, Row, Run, RunDefinitionRow, Trouble, UnreadableRow, Version, Versioned, keys,
 };
 pub use rundef::{
-    ArtifactDefinition, CheckoutDefinition, Engine, MatchDefinition, ReportsDefinition, Retry, RetryOn,
-    RunDefinition, ShellDefinition, StepDefinition,
+    ArtifactDefinition, CheckoutDefinition, Engine, Known, MatchDefinition, ReportsDefinition, Retry,
+    RetryOn, RunDefinition, ShellDefinition, StepDefinition,
 };
 pub use state::{BuildState, BuildStatus, EndReason, Outcome, RunState, RunStatus, Seen, Stop, TimeoutOf};
 pub use time::Timestamp;

@@ -49,7 +49,7 @@ mod tests {
         read_back(progress);
         let template = || Template::parse("${{ needs.a.status }}").unwrap();
         let env = || [("A".to_owned(), template())].into();
-        let late = Late { condition: None, env: env(), steps: [(0, env())].into() };
+        let late = Late { condition: None, env: env(), on_worker: Vec::new(), steps: [(0, env())].into() };
         read_back(BuildDefinition {
             build,
             description: None,

@@ -19,7 +19,7 @@ pub struct LineTime {
 pub struct StepRecord {
     /// Which step of the run definition, from 0.
     pub index: u32,
-    /// When its process was started.
+    /// When its process was started, or it was passed over.
     pub began_at: Timestamp,
     /// Where its output begins in the log, in bytes.
     pub log_offset: u64,
@@ -47,6 +47,8 @@ pub enum StepEnd {
     TimedOut,
     /// It was told to stop.
     Stopped,
+    /// Its condition did not hold: it was never started.
+    Skipped,
     /// Its process could not be started.
     NotStarted {
         /// Why.

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Actor, Artifact, AttemptId, AttemptReport, AttemptResults, BuildDefinition, BuildId, BuildState,
     CommitId, DeadEffect, Demand, DueEffect, Event, EventKey, HeldAttempt, JobName, KeptBuild, Lane,
-    LeaseEnd, Listening, LogWatch, Lost, ObjectKey, Outcome, PendingEffect, PipelineName, PoolName, QueueEntry, Ref,
-    RefName, RepositoryId, RepositoryName, RunDefinition, RunId, RunState, Seen, StepRecord, Tally,
-    Timestamp, Upload, Wants, WorkerId,
+    LeaseEnd, Listening, LogWatch, Lost, ObjectKey, Outcome, PendingEffect, PipelineName, PoolName,
+    QueueEntry, Ref, RefName, RepositoryId, RepositoryName, RunDefinition, RunId, RunState, Seen, StepRecord,
+    Tally, Timestamp, Upload, Wants, WorkerId,
 };
 
 /// Where a row is kept.

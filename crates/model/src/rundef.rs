@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use branchline_expression::Value;
 use serde::{Deserialize, Serialize};
 
-use crate::{CommitId, JobName, PipelineName, RepositoryName, RunId, TestOutcome};
+use crate::{CellValues, CommitId, Context, JobName, PipelineName, RepositoryName, RunId, TestOutcome};
 
 /// All that a worker must do for one run. Times are in milliseconds in JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,9 @@ pub struct RunDefinition {
     /// The jobs whose artifacts every step finds in `BRANCHLINE_ARTIFACTS`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<JobName>,
+    /// What its conditions know besides the environment; nothing where they need not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<Box<Known>>,
     /// What every step finds in its environment, `BRANCHLINE_*` included, save what only the worker knows.
     pub env: BTreeMap<String, String>,
     /// The steps, in order.
@@ -50,6 +54,18 @@ pub struct RunDefinition {
     /// When it is tried again.
     #[serde(default)]
     pub retry: Retry,
+}
+
+/// What conditions that are decided on the worker know from before.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Known {
+    /// What the build knows; what no condition of the run names is null.
+    pub context: Context,
+    /// What the run's cell knows.
+    pub cell: CellValues,
+    /// `needs`
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub needs: Value,
 }
 
 /// When a run that did not pass is tried again.
@@ -128,6 +144,9 @@ pub struct StepDefinition {
     pub title: String,
     /// The script.
     pub run: String,
+    /// When it is carried out, as an expression; `None` where nothing failed before.
+    #[serde(default, rename = "if", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
     /// What it finds in its environment beyond the run's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,

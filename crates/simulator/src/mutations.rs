@@ -101,8 +101,8 @@ pub const MUTATIONS: &[Mutation] = &[
         name: "an accepted event is not put among those that wait",
         edits: &[Edit {
             file: REFS,
-            from: "    plan.put(\n        PendingEvent { event: key.clone(), repository: repository.id.clone(), next_try: now },\n        Expectation::Any,\n    );",
-            to: "    if !{fault} {\n        plan.put(\n            PendingEvent { event: key.clone(), repository: repository.id.clone(), next_try: now },\n            Expectation::Any,\n        );\n    }",
+            from: "    plan.put(\n        PendingEvent { event: key.clone(), repository: repository.id.clone(), next_try: due },\n        Expectation::Any,\n    );",
+            to: "    if !{fault} {\n        plan.put(\n            PendingEvent { event: key.clone(), repository: repository.id.clone(), next_try: due },\n            Expectation::Any,\n        );\n    }",
         }],
     },
     Mutation {

@@ -32,6 +32,7 @@
 
 mod attend;
 mod clock;
+mod condition;
 mod directory;
 mod entry;
 mod environment;
@@ -53,6 +54,7 @@ mod steps;
 mod supervise;
 
 pub use clock::boot_id;
+pub use condition::holds;
 pub use directory::{AttemptDirectory, Claimed};
 pub use entry::{SPAWNER_WORD, SUPERVISOR_WORD, main_if_asked};
 pub use environment::MARKER;

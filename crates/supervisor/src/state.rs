@@ -18,6 +18,8 @@ pub(crate) enum Line {
     Began { at: Timestamp, pid: u32 },
     /// A step's process is about to be started.
     StepBegan { index: u32, at: Timestamp, log_offset: u64 },
+    /// A step's condition did not hold.
+    StepSkipped { index: u32, at: Timestamp, log_offset: u64 },
     /// A step ended; what it printed before is in the log.
     StepEnded { index: u32, at: Timestamp, end: StepEnd },
     /// The last line: no process of the attempt is left, and the log is whole.
@@ -83,6 +85,13 @@ impl Observed {
             Line::StepBegan { index, at, log_offset } => {
                 self.steps.push(StepRecord { index, began_at: at, log_offset, end: None, ended_at: None });
             }
+            Line::StepSkipped { index, at, log_offset } => self.steps.push(StepRecord {
+                index,
+                began_at: at,
+                log_offset,
+                end: Some(StepEnd::Skipped),
+                ended_at: Some(at),
+            }),
             Line::StepEnded { index, at, end } => {
                 if let Some(step) = self.steps.iter_mut().find(|step| step.index == index) {
                     step.end = Some(end);

@@ -1,14 +1,16 @@
 //! The steps of an attempt, one after another, and how it ends. Invariants: a step is started at most once; none is started
-//! after one that failed and was not allowed to, or after an obstacle; the last line is written when no process is left.
+//! after one that failed and was not allowed to, unless its condition asks for that, and none after an obstacle; the last line is written when no process is left.
 
 use std::io;
 use std::process::Command;
 use std::time::Duration;
 
-use branchline_model::{AttemptEnd, RunDefinition, StepDefinition, StepEnd, TimeoutOf};
+use branchline_expression::Standing;
+use branchline_model::{AttemptEnd, RunDefinition, StepDefinition, StepEnd, TimeoutOf, Timestamp};
 
 use crate::attend::{Attendant, Attended, Cause, Exit};
 use crate::clock::now;
+use crate::condition;
 use crate::directory::AttemptDirectory;
 use crate::script;
 use crate::state::{Line, StateWriter};
@@ -23,7 +25,8 @@ pub(crate) fn carry_out(
     state: &mut StateWriter,
     attendant: &mut Attendant,
 ) -> io::Result<()> {
-    let mut steps = Steps { directory, definition, state, attendant, unwritten: Vec::new() };
+    let mut steps =
+        Steps { directory, definition, state, attendant, has_begun: false, unwritten: Vec::new() };
     let end = steps.all()?;
     steps.finish(end)
 }
@@ -33,29 +36,64 @@ struct Steps<'a> {
     definition: &'a RunDefinition,
     state: &'a mut StateWriter,
     attendant: &'a mut Attendant,
+    has_begun: bool,
     /// Lines that are true already and go out with the next ones, in one write.
     unwritten: Vec<Line>,
 }
 
 impl Steps<'_> {
     fn all(&mut self) -> io::Result<AttemptEnd> {
+        // What failed first is how it ends, whatever is carried out because of it.
+        let mut failed: Option<AttemptEnd> = None;
         for (index, step) in self.definition.steps.iter().enumerate() {
             if let Some(cause) = self.attendant.obstacle() {
-                return Ok(self.ended_by(cause, step));
+                let end = self.ended_by(cause, step);
+                return Ok(failed.unwrap_or(end));
             }
             if index == 0 {
                 self.attendant.start_job_clock(self.definition.timeout);
             }
-            let end = self.one(index, step)?;
-            if let Some(end) = self.verdict(step, &end) {
-                return Ok(end);
+            match is_to_run(self.definition, step, failed.is_some()) {
+                Ok(true) => {}
+                Ok(false) if step.condition.is_none() => continue,
+                Ok(false) => {
+                    self.skip(index)?;
+                    continue;
+                }
+                Err(why) => {
+                    let why = shortened(format!("step `{}`: {why}", step.title));
+                    self.note(&why);
+                    failed.get_or_insert(AttemptEnd::StartFailed { why });
+                    continue;
+                }
+            }
+            let told = failed.as_ref().map(|failed| told_of(step, failed));
+            let (end, cause) = self.one(index, told.as_ref().unwrap_or(step))?;
+            if let Some(end) = self.verdict(step, &(end, cause)) {
+                let first = failed.get_or_insert(end);
+                if cause.is_some_and(|cause| cause != Cause::StepTime) {
+                    return Ok(first.clone());
+                }
             }
         }
-        Ok(self
-            .attendant
-            .obstacle()
-            .filter(|cause| *cause == Cause::Log)
-            .map_or(AttemptEnd::Passed, |_| self.log_failed()))
+        let end = self.attendant.obstacle().filter(|cause| *cause == Cause::Log);
+        Ok(failed.unwrap_or_else(|| end.map_or(AttemptEnd::Passed, |_| self.log_failed())))
+    }
+
+    /// Passes a step over whose condition does not hold.
+    fn skip(&mut self, index: usize) -> io::Result<()> {
+        let index = u32::try_from(index).map_err(io::Error::other)?;
+        let (at, log_offset) = (now(), self.attendant.log.length());
+        self.begin(at);
+        self.unwritten.push(Line::StepSkipped { index, at, log_offset });
+        Ok(())
+    }
+
+    /// The first line, before whatever is first.
+    fn begin(&mut self, at: Timestamp) {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.unwritten.push(Line::Began { at, pid: std::process::id() });
+        }
     }
 
     /// One step, from its first line to its last.
@@ -63,9 +101,7 @@ impl Steps<'_> {
         let number = u32::try_from(index).map_err(io::Error::other)?;
         let command = script::command(self.directory, self.definition, index, step);
         let (at, log_offset) = (now(), self.attendant.log.length());
-        if index == 0 {
-            self.unwritten.push(Line::Began { at, pid: std::process::id() });
-        }
+        self.begin(at);
         self.unwritten.push(Line::StepBegan { index: number, at, log_offset });
         // Before the process is started: what no line speaks of never ran.
         self.write()?;
@@ -114,7 +150,7 @@ impl Steps<'_> {
             (None, StepEnd::NotStarted { why }) => {
                 Some(AttemptEnd::StartFailed { why: shortened(format!("step `{}`: {why}", step.title)) })
             }
-            (None, StepEnd::TimedOut | StepEnd::Stopped) => None,
+            (None, StepEnd::TimedOut | StepEnd::Stopped | StepEnd::Skipped) => None,
         }
     }
 
@@ -182,6 +218,27 @@ impl Steps<'_> {
         self.attendant.bell.ring();
         Ok(())
     }
+}
+
+/// Whether a step is carried out now.
+fn is_to_run(definition: &RunDefinition, step: &StepDefinition, has_failed: bool) -> Result<bool, String> {
+    let Some(condition) = &step.condition else { return Ok(!has_failed) };
+    let standing = if has_failed { Standing::Failed } else { Standing::Succeeding };
+    condition::holds(definition, &step.env, condition, standing)
+}
+
+/// The step, which is told what failed before it.
+fn told_of(step: &StepDefinition, failed: &AttemptEnd) -> StepDefinition {
+    let mut step = step.clone();
+    let (name, exit) = match failed {
+        AttemptEnd::StepFailed { step, exit } => (step, Some(*exit)),
+        AttemptEnd::StepSignalled { step, signal } => (step, Some(128 + *signal)),
+        AttemptEnd::TimedOut { of: TimeoutOf::Step { step } } => (step, None),
+        _ => return step,
+    };
+    step.env.insert("BRANCHLINE_FAILED_STEP".to_owned(), name.clone());
+    step.env.extend(exit.map(|exit| ("BRANCHLINE_FAILED_EXIT".to_owned(), exit.to_string())));
+    step
 }
 
 fn step_end(exit: Option<Exit>, cause: Option<Cause>) -> StepEnd {

@@ -136,6 +136,7 @@ fn definition() -> Result<RunDefinition, Failure> {
     let step = StepDefinition {
         title: "true".to_owned(),
         run: "true".to_owned(),
+        condition: None,
         env: Default::default(),
         shell: Default::default(),
         working_directory: None,
@@ -154,6 +155,7 @@ fn definition() -> Result<RunDefinition, Failure> {
         env: Default::default(),
         steps: vec![step],
         timeout: Duration::from_secs(60),
+        known: None,
         needs: Vec::new(),
         artifacts: Vec::new(),
         reports: ReportsDefinition::default(),

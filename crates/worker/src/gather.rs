@@ -2,18 +2,19 @@
 //! whatever a step left behind is read as it lies there, no link is followed, and memory is bounded; gathering changes nothing in the
 //! workspace, so that it may be done again by the next worker.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use branchline_archive::{ArchiveError, Choice, Packed, pack, read_chosen};
-use branchline_expression::{Expression, Standing, Value, Values, decide};
+use branchline_expression::Standing;
 use branchline_model::{
     ArtifactDefinition, AttemptEnd, ObjectKey, ReportsDefinition, Results, RunDefinition, Tests,
 };
 use branchline_reports::{Counting, Found, Limits, Lines, Matching, Outputs, read_junit, read_summary};
-use branchline_supervisor::AttemptDirectory;
+use branchline_supervisor::{AttemptDirectory, holds};
 use nix::fcntl::OFlag;
 
 /// So many sentences about what was gathered are kept, and so long each of them is.
@@ -173,14 +174,7 @@ fn is_to_be_kept(
     standing: Standing,
 ) -> Result<bool, String> {
     let Some(text) = &artifact.condition else { return Ok(standing == Standing::Succeeding) };
-    let condition = Expression::parse(text).map_err(|error| error.to_string())?;
-    if !condition.mentions_status_function() && standing != Standing::Succeeding {
-        return Ok(false);
-    }
-    let env = definition.env.iter().map(|(name, value)| (name.as_str(), Value::from(value.as_str())));
-    let values = Values::new().with("env", Value::map(env)).standing(standing);
-    let decided = decide(&condition, &values).map_err(|error| format!("its `if` has no answer: {error}"))?;
-    Ok(decided.value == Value::Bool(true))
+    holds(definition, &BTreeMap::new(), text, standing)
 }
 
 fn archive(directory: &AttemptDirectory, artifact: &ArtifactDefinition) -> Result<Archive, ArchiveError> {

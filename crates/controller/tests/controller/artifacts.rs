@@ -124,10 +124,10 @@ async fn an_artifact_that_is_kept_for_so_long_goes_when_that_is_over() {
         all.into_iter().map(|artifact| artifact.name.to_string()).collect()
     };
     house.step(3599);
-    house.controller.pass_deadlines().await.unwrap();
+    house.controller.pass_retention().await.unwrap();
     assert_eq!(names().await, ["long", "short"]);
     house.step(1);
-    house.controller.pass_deadlines().await.unwrap();
+    house.controller.pass_retention().await.unwrap();
     assert_eq!(names().await, ["long"]);
     assert_eq!(house.objects().list_objects("", None, 10).await.unwrap().len(), 1);
 }

@@ -13,8 +13,8 @@ use branchline_checkout::{Cache, GitCheckout, Network, Sources};
 use branchline_controller::{BuildView, Controller, Ports, StartError, StartRequest, Started, Ticked};
 use branchline_model::{
     Actor, ArtifactDefinition, AttemptEnd, AttemptId, AttemptReport, Build, BuildId, CommitId, Expectation,
-    PipelineName, Plan, PoolName, RefName, RepositoryId, RepositoryName, RunDefinitionRow, RunId, Stop, Timestamp,
-    WorkerId, keys,
+    PipelineName, Plan, PoolName, RefName, RepositoryId, RepositoryName, RunDefinitionRow, RunId, Stop,
+    Timestamp, WorkerId, keys,
 };
 use branchline_ports::{
     Artifacts, Assignment, Bell, Checkout, CheckoutError, Claimant, Clock, CommitFiles, Heads, LaunchError,

@@ -455,3 +455,20 @@ fn a_job_for_hosts_has_a_run_on_each() {
         ("web-1", "front", "2")
     );
 }
+
+#[test]
+fn a_run_is_told_what_the_conditions_of_its_steps_and_artifacts_name_and_nothing_else() {
+    let mut world = world(
+        "{on: {push: {}}, jobs: {a: {process: true, matrix: {os: [linux]}, artifacts: [{name: '${{ matrix.os }}-app', path: x, if: \
+         matrix.os == 'linux'}], steps: ['true', {run: 'true', if: event.kind == 'push' && env.X != 'y'}]}, b: {process: true, \
+         steps: [{run: 'true', if: env.X == 'y'}]}}}",
+    );
+    world.push("main");
+    let definition = world.definition(1, "a/linux");
+    assert_eq!(definition.artifacts[0].name, "linux-app");
+    assert_eq!(definition.steps[1].condition.as_deref(), Some("event.kind == 'push' && env.X != 'y'"));
+    let known = definition.known.clone().unwrap();
+    assert_eq!(known.cell.matrix.to_string(), "{\"os\": \"linux\"}");
+    assert!(!known.context.event.is_null() && known.context.commit.is_null());
+    assert_eq!(world.definition(1, "b").known, None);
+}

@@ -222,7 +222,7 @@ impl World {
             actor: Actor::new("ann"),
             inputs: inputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         };
-        self.apply(start::start(&repository.value, what, now));
+        self.apply(start::start(&repository.value, what, now, now));
         self.resolve();
     }
 

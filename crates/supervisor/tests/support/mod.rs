@@ -45,6 +45,7 @@ pub fn step(run: &str) -> StepDefinition {
     StepDefinition {
         title: run.lines().next().unwrap_or_default().to_owned(),
         run: run.to_owned(),
+        condition: None,
         env: Default::default(),
         shell: Default::default(),
         working_directory: None,
@@ -66,6 +67,7 @@ pub fn definition(steps: Vec<StepDefinition>) -> RunDefinition {
         env: Default::default(),
         steps,
         timeout: Duration::from_secs(300),
+        known: None,
         needs: Vec::new(),
         artifacts: Vec::new(),
         reports: ReportsDefinition::default(),

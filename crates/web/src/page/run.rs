@@ -212,6 +212,7 @@ fn step_result(end: Option<Option<&StepEnd>>, allow_failure: bool) -> (Shown, St
         }
         Some(Some(StepEnd::TimedOut)) => (shown("timed out", "late", "bad"), words::TIMED_OUT.to_owned()),
         Some(Some(StepEnd::Stopped)) => (shown("cancelled", "cancelled", "quiet"), words::STOPPED.to_owned()),
+        Some(Some(StepEnd::Skipped)) => (shown("skipped", "skipped", "quiet"), words::CONDITION.to_owned()),
         Some(Some(StepEnd::NotStarted { why })) => {
             (shown("errored", "errored", "bad"), words::not_started(why))
         }

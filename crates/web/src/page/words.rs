@@ -239,6 +239,7 @@ pub(crate) fn not_started(why: &str) -> String {
 
 pub(crate) const TIMED_OUT: &str = "its time ran out";
 pub(crate) const STOPPED: &str = "stopped";
+pub(crate) const CONDITION: &str = "its condition did not hold";
 
 pub(crate) fn trouble(failures: u32, ago: &str, why: &str) -> String {
     let times = if failures == 1 { "once".to_owned() } else { format!("{failures} times") };
