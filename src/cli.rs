@@ -14,6 +14,10 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 all is well; 1 the build failed, or what was asked for could not be done; 2 the words of the \
 command, or a pipeline file, are wrong; 130 interrupted.";
 
+/// What stands below the help of `branchline lint`.
+const LINT_HELP: &str =
+    "Exit codes: 0 all is well; 1 a file is wrong; 2 a file is not there, or cannot be read.";
+
 /// A job controller that lives in git: push job definitions, see them run.
 #[derive(Debug, Parser)]
 #[command(name = "branchline", version, about, after_help = AFTER_HELP, max_term_width = 100)]
@@ -32,6 +36,10 @@ pub enum Command {
     Run(Run),
     /// Show all of it in five seconds: a repository, a push, builds and their page
     Demo(Demo),
+    /// Write a first pipeline that fits this repository
+    Init(Init),
+    /// Check pipeline files: every mistake with its line, column and a hint
+    Lint(Lint),
     /// Say what an event would build of the working tree's pipelines, and why, before anything is pushed
     Plan(Plan),
     /// List a repository's builds, the newest first
@@ -52,6 +60,26 @@ pub enum Command {
     Effects(Effects),
     /// Check the data folder: database, logs, attempts, caches; and repair it
     Doctor(Doctor),
+}
+
+/// `branchline init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Print the pipeline, and write nothing
+    #[arg(long)]
+    pub print: bool,
+}
+
+/// `branchline lint`
+#[derive(Debug, Args)]
+#[command(after_help = LINT_HELP)]
+pub struct Lint {
+    /// Pipeline files, or folders of them; where none is named, those of the working tree
+    pub paths: Vec<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `branchline up`

@@ -47,6 +47,8 @@ async fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
         Command::Up(arguments) => command::up::up(&arguments).await,
         Command::Run(arguments) => command::run::run(&arguments).await,
         Command::Demo(arguments) => command::demo::demo(&arguments).await,
+        Command::Init(arguments) => command::init::init(&arguments),
+        Command::Lint(arguments) => command::lint::lint(&arguments),
         Command::Plan(arguments) => command::plan::plan(&arguments).await,
         Command::Explain(arguments) => command::explain::explain(&arguments).await,
         Command::Builds(arguments) => command::builds::builds(&arguments).await,

@@ -8,6 +8,8 @@ pub mod demo;
 pub mod doctor;
 pub mod effects;
 pub mod explain;
+pub mod init;
+pub mod lint;
 pub mod logs;
 pub mod plan;
 pub mod run;

@@ -21,5 +21,5 @@ pub use limits::raise_open_files;
 pub use loops::Loops;
 pub use signals::Signals;
 pub use watch::{Watched, watch};
-pub use working_tree::{Head, WorkingTree};
+pub use working_tree::{Head, WorkingTree, files_in, read_file};
 pub use workspaces::GitWorkspaces;

@@ -53,25 +53,7 @@ impl WorkingTree {
 
     /// The pipeline files as they are now, by path.
     pub fn pipeline_files(&self) -> anyhow::Result<Vec<PipelineFile>> {
-        let folder = self.root.join(".branchline");
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read the folder `{}`", folder.display()));
-            }
-        };
-        let mut files = Vec::new();
-        for entry in entries {
-            let entry = entry.with_context(|| format!("cannot read the folder `{}`", folder.display()))?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if !name.ends_with(".yaml") && !name.ends_with(".yml") {
-                continue;
-            }
-            files.push(PipelineFile { path: format!(".branchline/{name}"), content: read(&entry.path()) });
-        }
-        files.sort_by(|one, other| one.path.cmp(&other.path));
-        Ok(files)
+        files_in(&self.root.join(".branchline"), ".branchline")
     }
 
     /// The repository that it belongs to: the pipelines may stand in a folder of a larger one.
@@ -110,6 +92,34 @@ impl WorkingTree {
         #[expect(clippy::expect_used, reason = "forty zeros are a commit's id")]
         Head { ref_name, commit: commit.expect("forty zeros are a commit's id"), info }
     }
+}
+
+/// The pipeline files of a folder, by path; none where there is no such folder. `shown` is what the folder is called.
+pub fn files_in(folder: &Path, shown: &str) -> anyhow::Result<Vec<PipelineFile>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot read the folder `{}`", folder.display()));
+        }
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry.with_context(|| format!("cannot read the folder `{}`", folder.display()))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.ends_with(".yaml") && !name.ends_with(".yml") {
+            continue;
+        }
+        files.push(PipelineFile { path: format!("{shown}/{name}"), content: read(&entry.path()) });
+    }
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(files)
+}
+
+/// One pipeline file, called as it was named.
+#[must_use]
+pub fn read_file(path: &Path) -> PipelineFile {
+    PipelineFile { path: path.to_string_lossy().into_owned(), content: read(path) }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {

@@ -11,6 +11,28 @@ use crate::embedded::{Checkup, Complaint};
 /// The columns of a list of artifacts.
 pub const ARTIFACTS_COLUMNS: [&str; 5] = ["RUN", "JOB", "ARTIFACT", "SIZE", "SHA-256"];
 
+/// How checking files ended.
+#[must_use]
+pub fn linted(files: usize, errors: usize) -> String {
+    let of = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    match errors {
+        0 => format!("{}: all is well", of(files, "file")),
+        _ => format!("{}: {}", of(files, "file"), of(errors, "error")),
+    }
+}
+
+/// What a good file asks for that is not carried out yet.
+#[must_use]
+pub fn lint_note(file: &str, job: &str, why: &str) -> String {
+    format!("note: {file}: the job `{job}`: {why}\n")
+}
+
+/// A first pipeline was written.
+#[must_use]
+pub fn initialised(path: &std::path::Path) -> String {
+    format!("wrote {}: run it now with `branchline run ci`, or commit and push it", path.display())
+}
+
 /// Where an artifact was unpacked.
 #[must_use]
 pub fn downloaded(name: &str, into: &std::path::Path) -> String {

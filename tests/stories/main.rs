@@ -11,6 +11,7 @@ mod examples;
 #[expect(dead_code, reason = "the checkout's own tests use the rest")]
 mod git_server;
 mod kept;
+mod lint;
 mod push;
 mod remote;
 mod results;
