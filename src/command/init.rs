@@ -220,7 +220,6 @@ mod tests {
     use super::*;
 
     /// The steps of each job of the pipeline that fits a repository of these files, which passes all checks.
-    #[expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot be set up has failed")]
     fn steps(files: &[(&str, &str)]) -> Vec<(String, Vec<String>)> {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {

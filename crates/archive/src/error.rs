@@ -78,9 +78,9 @@ pub enum ArchiveError {
 impl ArchiveError {
     pub(crate) fn failed<E: Into<io::Error>>(
         doing: &'static str,
-        path: impl ToString,
+        path: impl Into<String>,
     ) -> impl FnOnce(E) -> Self {
-        let path = path.to_string();
+        let path = path.into();
         move |error| Self::Failed { doing, path, source: error.into() }
     }
 }

@@ -39,7 +39,7 @@ pub struct Packed {
 pub fn pack(root: &Path, choice: &Choice, into: &Path) -> Result<Packed, ArchiveError> {
     let top = open_root(root)?;
     let base = choice.base(|path| is_folder(&top, path));
-    let failed = || ArchiveError::failed("write", into.display());
+    let failed = || ArchiveError::failed("write", into.display().to_string());
     let file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(into).map_err(failed())?;
     let mut builder = Builder::new(GzEncoder::new(Hashing::new(file), Compression::fast()));
@@ -63,7 +63,7 @@ fn append(
     item: Item,
     into: &Path,
 ) -> Result<(), ArchiveError> {
-    let failed = || ArchiveError::failed("write", into.display());
+    let failed = || ArchiveError::failed("write", into.display().to_string());
     let mut header = Header::new_gnu();
     match item {
         Item::File { file, length, mode, modified } => {

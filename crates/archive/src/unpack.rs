@@ -71,7 +71,7 @@ pub fn unpack(archive: &mut dyn Read, into: &Path) -> Result<Unpacked, ArchiveEr
         }
     }
     for (path, target) in links {
-        symlink(&target, &path).map_err(ArchiveError::failed("make the link", path.display()))?;
+        symlink(&target, &path).map_err(ArchiveError::failed("make the link", path.display().to_string()))?;
     }
     Ok(unpacked)
 }
@@ -81,11 +81,11 @@ fn make_folders(path: &Path) -> Result<(), ArchiveError> {
         .recursive(true)
         .mode(0o755)
         .create(path)
-        .map_err(ArchiveError::failed("make the folder", path.display()))
+        .map_err(ArchiveError::failed("make the folder", path.display().to_string()))
 }
 
 fn write_file<R: Read>(entry: &mut Entry<'_, R>, path: &Path) -> Result<u64, ArchiveError> {
-    let failed = || ArchiveError::failed("write", path.display());
+    let failed = || ArchiveError::failed("write", path.display().to_string());
     let (length, mode) = (entry.size(), entry.header().mode().unwrap_or(0o644) & 0o777);
     let modified = entry.header().mtime().unwrap_or(0);
     let mut file: File =

@@ -32,7 +32,8 @@ pub(crate) enum Item {
 /// The workspace, opened.
 pub(crate) fn open_root(root: &Path) -> Result<OwnedFd, ArchiveError> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    nix::fcntl::open(root, flags, Mode::empty()).map_err(ArchiveError::failed("open", root.display()))
+    nix::fcntl::open(root, flags, Mode::empty())
+        .map_err(ArchiveError::failed("open", root.display().to_string()))
 }
 
 /// Whether a path in the workspace is a folder, no part of it a link.

@@ -1,5 +1,7 @@
 //! JUnit files: those that real programs write, those that mean harm, and those that are broken.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up has failed")]
+
 use branchline_model::{Test, TestOutcome, Tests};
 use branchline_reports::{Counting, Found, JunitError, Limits, read_junit};
 use proptest::prelude::*;

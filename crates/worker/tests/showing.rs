@@ -1,5 +1,7 @@
 //! What a worker hands over besides the log, and what it lays out before the first step.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 mod support;
 
 use std::collections::BTreeMap;

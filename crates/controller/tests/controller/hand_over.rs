@@ -1,7 +1,8 @@
 //! What workers hand over besides logs, and what they are handed.
 
 use branchline_model::{
-    AttemptEnd, EndReason, Outcome, Results, RunId, RunState, Summary, Test, TestOutcome, Tests, WorkerId,
+    AttemptEnd, EndReason, JobName, Outcome, Results, RunId, RunState, Summary, Test, TestOutcome, Tests,
+    WorkerId,
 };
 use branchline_model::{Content, ObjectKey};
 use branchline_ports::{Assignment, HandOver, Lease, NewArtifact, ProtocolError};
@@ -96,7 +97,7 @@ async fn a_run_is_handed_the_artifacts_of_what_its_job_needs_and_no_others() {
     let house = House::with(&[("ci", NEEDS)]).await;
     house.look().await;
     let ship = shipping(&house).await;
-    let jobs: Vec<&str> = ship.definition.needs.iter().map(|job| job.as_str()).collect();
+    let jobs: Vec<&str> = ship.definition.needs.iter().map(JobName::as_str).collect();
     assert_eq!((ship.definition.job.as_str(), jobs), ("ship", vec!["build"]));
     let needed = house.controller.needed_artifacts(&ship.lease).await.unwrap();
     let [one] = needed.as_slice() else { panic!("{needed:?}") };
