@@ -13,6 +13,7 @@ pub const BENCHES: &[(&str, &str, &str, &str)] = &[
     ("resolve", "branchline-checkout", "resolve", "the specs of a commit against git clone and git show"),
     ("store", "branchline", "durable", "claims, accepted events and memory with a million runs and builds"),
     ("rows", "branchline-store", "store", "commits, reads and pages of the store's back ends"),
+    ("planning", "branchline-core", "planning", "a push that makes 1,024 runs, planned whole"),
     ("language", "branchline-jobs-schema", "language", "a file of 100 KB read and checked whole"),
     ("logs", "branchline-artifacts", "artifacts", "tiny logs appended and closed"),
 ];
