@@ -11,7 +11,7 @@ use branchline_model::{
 use branchline_ports::{Page, Ring};
 
 use crate::commit::{MOST_TRIES, Outcome};
-use crate::controller::missing;
+use crate::controller::{Known as State, missing};
 use crate::tick::{Failure, Part};
 use crate::until::Until;
 use crate::{Controller, ControllerError};
@@ -131,13 +131,17 @@ impl Controller {
             .filter_map(|index| Some((*index, AttemptId { run: id(index), number: number(index)? })))
             .collect();
         let wanted: Vec<_> = attempts.iter().map(|(_, attempt)| keys::attempt_results(attempt)).collect();
-        let rows = self.rows::<AttemptResults>(&wanted).await?;
+        let rows = self.store.read(&wanted).await?;
+        // Where the run itself cannot be read, neither can what it said.
         known.outputs.extend(outputs.into_iter().map(|index| (index, None)));
-        let said = attempts
-            .into_iter()
-            .zip(rows)
-            .filter_map(|((index, _), row)| Some((index, Some(Outputs(row?.value.results.outputs)))));
-        known.outputs.extend(said);
+        for (((index, _), key), row) in attempts.into_iter().zip(&wanted).zip(rows) {
+            let said = match self.known::<AttemptResults>(key, row) {
+                State::There(row) => Some(Outputs(row.value.results.outputs)),
+                State::Gone => Some(Outputs::default()),
+                State::Unreadable => None,
+            };
+            known.outputs.insert(index, said);
+        }
         Ok(())
     }
 

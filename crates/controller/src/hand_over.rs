@@ -114,7 +114,15 @@ impl HandOver for Controller {
         let there = self.row::<Artifact>(key).await.map_err(unavailable)?.map(|row| row.value);
         match there {
             Some(there) if is_needed && there == *artifact => {
-                self.read_artifact(&there, offset, most).await.map_err(said)
+                match self.read_artifact(&there, offset, most).await {
+                    // Its row is there, so it was not retired: no try will find it.
+                    Err(UploadError::Object(error @ ObjectError::NotFound { .. })) => {
+                        Err(ProtocolError::Refused {
+                            why: format!("the artifact `{}` is lost: {error}", artifact.name),
+                        })
+                    }
+                    part => part.map_err(said),
+                }
             }
             _ => {
                 let why = format!("`{}` is no artifact of a job that this one needs", artifact.name);

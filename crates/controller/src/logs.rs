@@ -64,7 +64,9 @@ impl Controller {
             }
         };
         self.shortages.is_over(Place::Logs);
-        if offset == 0 && self.clock.now().since(asked_at) >= LONG {
+        // What began a log, and was under way for long, or while the clock was set back, may have come after its build's end.
+        let now = self.clock.now();
+        if offset == 0 && (now < asked_at || now.since(asked_at) >= LONG) {
             self.must_not_be_anew(attempt).await?;
         }
         self.bell.ring(Ring::LogGrew(attempt.clone()));
@@ -117,7 +119,7 @@ impl Controller {
     }
 
     /// Removes a log that was begun after the logs of its build were removed: nobody else would. The build itself goes before them.
-    async fn must_not_be_anew(&self, attempt: &AttemptId) -> Result<(), ProtocolError> {
+    pub(crate) async fn must_not_be_anew(&self, attempt: &AttemptId) -> Result<(), ProtocolError> {
         let build = self.store.read(&[keys::build(&attempt.run.build)]).await.map_err(unavailable)?;
         if build.iter().any(Option::is_some) {
             return Ok(());

@@ -3,6 +3,7 @@
 //! a night. Only an event whose repository is gone is, or whose commit was looked for long enough ([`missing`]). Invariant: what
 //! is answered of an event is what is stored of it.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use branchline_core::facts::Facts;
@@ -177,18 +178,25 @@ impl Controller {
 
     async fn read_pipelines(&self, url: &str, kind: &EventKind) -> Result<CommitFiles, CheckoutError> {
         let read = self.checkout.pipelines_at(url, kind.commit(), Some(kind.ref_name()));
-        match select(read, self.clock.sleep(LONGEST_READ)).await {
-            Either::Left((read, _)) => read,
+        self.in_time(url, || format!("hand out {}", kind.commit()), read).await
+    }
+
+    /// What git answers, unless it takes too long: a server may say a little from time to time for ever.
+    async fn in_time<T>(
+        &self,
+        url: &str,
+        what: impl FnOnce() -> String,
+        asked: impl Future<Output = Result<T, CheckoutError>>,
+    ) -> Result<T, CheckoutError> {
+        match select(pin!(asked), self.clock.sleep(LONGEST_READ)).await {
+            Either::Left((answer, _)) => answer,
             Either::Right(_) => {
-                let why =
-                    format!("it did not hand out {} within {} s", kind.commit(), LONGEST_READ.as_secs());
+                let why = format!("it did not {} within {} s", what(), LONGEST_READ.as_secs());
                 Err(CheckoutError::Unavailable { url: url.to_owned(), why })
             }
         }
     }
 
-    /// Decides an event as it was read before its files were, which may have taken a while: where something changed meanwhile,
-    /// it is read again.
     /// Asks git what the pipelines ask of it.
     pub(crate) async fn ask(
         &self,
@@ -197,9 +205,13 @@ impl Controller {
         files: &[SpecFile],
     ) -> Result<Facts, CheckoutError> {
         let concerned = intent::concerned(event, &repository.id, files);
-        facts::answer(&*self.checkout, &repository.url, event, concerned).await
+        let url = repository.url.as_str();
+        let answer = facts::answer(&*self.checkout, url, event, concerned);
+        self.in_time(url, || format!("say what changed at {}", event.commit()), answer).await
     }
 
+    /// Decides an event as it was read before its files were, which may have taken a while: where something changed meanwhile,
+    /// it is read again.
     pub(crate) async fn decide(
         &self,
         mut subject: Subject,

@@ -237,18 +237,22 @@ impl WorkerProtocol for Controller {
             };
             if plan.is_empty() {
                 // It was said before: the log was closed then, and may be gone with the run by now.
-                return Ok(());
+                return if has_closed { self.must_not_be_anew(&lease.attempt).await } else { Ok(()) };
             }
             // A run ends only when its log is closed, and only who holds the lease closes it.
             has_closed = true;
             if let Err(error) = self.artifacts.close_log(&lease.attempt).await {
                 return Err(self.unless_anew(lease, Self::artifact(error)).await);
             }
-            if let Outcome::Done = self.commit(plan).await.map_err(unavailable)? {
-                self.bell.ring(Ring::EndedRuns);
-                self.bell.ring(Ring::BuildChanged(lease.attempt.run.build.clone()));
-                self.bell.ring(Ring::LogGrew(lease.attempt.clone()));
-                return Ok(());
+            match self.commit(plan).await {
+                Ok(Outcome::Done) => {
+                    self.bell.ring(Ring::EndedRuns);
+                    self.bell.ring(Ring::BuildChanged(lease.attempt.run.build.clone()));
+                    self.bell.ring(Ring::LogGrew(lease.attempt.clone()));
+                    return Ok(());
+                }
+                Ok(Outcome::Again) => {}
+                Err(error) => return Err(self.unless_anew(lease, unavailable(error)).await),
             }
         }
         Err(contended(&lease.attempt))

@@ -36,7 +36,7 @@ pub struct Known {
     pub runs: BTreeMap<u32, Option<Versioned<Run>>>,
     /// What runs do.
     pub definitions: BTreeMap<u32, Option<Versioned<RunDefinitionRow>>>,
-    /// What runs that have ended have to say.
+    /// What runs that have ended have to say; `None` is what cannot be read.
     pub outputs: BTreeMap<u32, Option<Outputs>>,
 }
 

@@ -13,6 +13,7 @@ use crate::build::{Snapshot, record_invalid, row};
 use crate::cells::{self, MOST_RUNS, PlannedRun};
 use crate::inputs::Inputs;
 use crate::intent::SpecFile;
+use crate::late::Outputs;
 use crate::pools::DEFAULT_POOL;
 use crate::rundef::{self, Making};
 use crate::transition::Forbidden;
@@ -68,7 +69,7 @@ pub(crate) fn create(
             });
             runs.runs.known.insert(index, Some(made.run));
             runs.definitions.known.insert(index, Some(made.definition));
-            runs.outputs.known.insert(index, None);
+            runs.outputs.known.insert(index, Some(Outputs::default()));
         }
         jobs.push(JobDefinition {
             name: JobName::new(job.name.as_str()),

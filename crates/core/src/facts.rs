@@ -10,6 +10,8 @@ use branchline_jobs_schema::{AllowFailure, Globs, Job, Pipeline, Place};
 use branchline_model::{Against, Changed, EventKind, ObjectIds, RefName};
 use sha2::{Digest, Sha256};
 
+use crate::late;
+
 /// What git must be asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asks {
@@ -72,7 +74,7 @@ pub fn asks<'p>(pipelines: impl IntoIterator<Item = &'p Pipeline>, event: &Event
     asks
 }
 
-/// Every function that is called when a pipeline is planned or unblocked.
+/// Every function that a pipeline calls: when it is planned or unblocked, and on the worker, which is told the answers.
 pub(crate) fn calls(pipeline: &Pipeline) -> Vec<Call> {
     let mut calls = Vec::new();
     let mut of = |expression: &Expression| {
@@ -85,6 +87,7 @@ pub(crate) fn calls(pipeline: &Pipeline) -> Vec<Call> {
             of(expression);
         }
         templates(job).flat_map(within).for_each(&mut of);
+        late::on_worker(job).for_each(&mut of);
     }
     calls
 }

@@ -142,7 +142,7 @@ impl Ready<'_> {
     }
 
     /// What expressions know as `needs`.
-    fn value(&self, outputs: &BTreeMap<u32, Outputs>) -> Value {
+    pub(crate) fn value(&self, outputs: &BTreeMap<u32, Outputs>) -> Value {
         let texts = |said: &BTreeMap<String, String>| {
             Value::map(said.iter().map(|(name, value)| (name.as_str(), Value::from(value.as_str()))))
         };
@@ -171,14 +171,9 @@ impl Ready<'_> {
         Value::map(self.job.needs.iter().filter_map(of_need))
     }
 
-    /// What a run's expressions know now.
-    pub(crate) fn values<'c>(
-        &self,
-        context: &'c Context,
-        cell: &CellValues,
-        outputs: &BTreeMap<u32, Outputs>,
-    ) -> Values<'c> {
-        context.values(cell).with("needs", self.value(outputs)).standing(self.standing())
+    /// What a run's expressions know now. `needs` is what [`Ready::value`] answers.
+    pub(crate) fn values<'c>(&self, context: &'c Context, cell: &CellValues, needs: Value) -> Values<'c> {
+        context.values(cell).with("needs", needs).standing(self.standing())
     }
 
     /// What becomes of one run by its condition.

@@ -14,7 +14,7 @@ use branchline_model::{
 
 use crate::build::Snapshot;
 use crate::cells::PlannedRun;
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, variable};
 use crate::{kept, late};
 
 /// How long a process that was asked to end may take before it is killed.
@@ -65,6 +65,7 @@ pub(crate) fn definition(
             depth: checkout.depth.map(|depth| NonZeroU32::new(depth.get()).unwrap_or(NonZeroU32::MIN)),
             submodules: checkout.submodules,
         }),
+        hidden: hidden(pipeline, job, &inputs.secrets),
         known: known(job, context, &planned.values).map(Box::new),
         needs: job.needs.iter().map(|need| JobName::new(need.job.as_str())).collect(),
         env,
@@ -76,6 +77,24 @@ pub(crate) fn definition(
         retry: retry(job),
     };
     (definition, unfilled)
+}
+
+/// The variables that hold a secret input, or are made of one.
+fn hidden(pipeline: &Pipeline, job: &Job, secrets: &[String]) -> BTreeSet<String> {
+    if secrets.is_empty() {
+        return BTreeSet::new();
+    }
+    let is_secret = |template: &Template| {
+        let uses = template.expressions().flat_map(|(_, expression)| expression.uses());
+        uses.into_iter().any(|used| match used.path.as_slice() {
+            [inputs] => inputs == "inputs",
+            [inputs, name, ..] => inputs == "inputs" && secrets.contains(name),
+            [] => false,
+        })
+    };
+    let env = pipeline.env.iter().chain(&job.env).chain(job.steps.iter().flat_map(|step| &step.env));
+    let made = env.filter(|(_, template)| is_secret(template)).map(|(name, _)| name.clone());
+    made.chain(secrets.iter().map(|name| variable("INPUT", name))).collect()
 }
 
 /// What the worker must know to decide the conditions that are its own: what they name, and nothing else.

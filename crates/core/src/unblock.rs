@@ -18,6 +18,9 @@ use crate::needs::{self, JobEnd};
 use crate::transition::{self, Forbidden};
 use crate::{outcome, queue, stop};
 
+/// So many bytes of outputs a job may know of all that it needs: each of its runs may be told all of them.
+const MOST_OUTPUTS: usize = 256 << 10;
+
 /// What was read, by the run's index, and what must be read.
 #[derive(Clone, Debug)]
 pub struct Read<T> {
@@ -141,14 +144,23 @@ impl Unblocking<'_> {
         if job.late.is_none() && failed.is_none() {
             return Ok(true);
         }
-        let outputs = self.outputs(&ready.wanted_outputs());
+        let wanted = ready.wanted_outputs();
+        let outputs = self.outputs(&wanted);
+        if let Some(reason) = self.cannot_know(&wanted, &outputs) {
+            for run in job.runs() {
+                self.end(run, Outcome::Errored, &reason)?;
+            }
+            return Ok(true);
+        }
+        let needs = ready.value(&outputs);
         let variables =
             failed.and_then(|run| self.runs.get(run)).map(|run| late::failure_variables(&run.state));
         let (nothing, nowhere) = (Context::default(), CellValues::default());
         let context = definition.context.as_deref().unwrap_or(&nothing);
         for (run, cell) in job.runs().zip(&job.cells) {
             if !self.progress.ended.contains_key(&run) {
-                let values = ready.values(context, cell.values.as_deref().unwrap_or(&nowhere), &outputs);
+                let cell = cell.values.as_deref().unwrap_or(&nowhere);
+                let values = ready.values(context, cell, needs.clone());
                 self.decide_run(&ready, run, &values, variables.as_deref().unwrap_or_default())?;
             }
         }
@@ -190,6 +202,24 @@ impl Unblocking<'_> {
     fn outputs(&mut self, wanted: &[u32]) -> BTreeMap<u32, Outputs> {
         let outputs = &mut self.runs.outputs;
         wanted.iter().filter_map(|run| Some((*run, outputs.get(*run)?.clone()))).collect()
+    }
+
+    /// Why nothing can be decided from what was said: a part of it is lost, or it is too much for each run to know.
+    fn cannot_know(&self, wanted: &[u32], outputs: &BTreeMap<u32, Outputs>) -> Option<EndReason> {
+        if let Some(lost) = wanted.iter().find(|run| matches!(self.runs.outputs.known.get(run), Some(None))) {
+            let run = run_id(&self.progress.build, *lost);
+            return Some(EndReason::Unreadable {
+                what: format!("the outputs of the run {run}, which it needs"),
+            });
+        }
+        let texts = outputs.values().flat_map(|said| &said.0);
+        let bytes: usize = texts.map(|(name, value)| name.len() + value.len()).sum();
+        (bytes > MOST_OUTPUTS).then(|| EndReason::NoPlace {
+            why: format!(
+                "what it needs has {bytes} bytes of outputs, and at most {MOST_OUTPUTS} can be handed on: hand files on as \
+                 artifacts"
+            ),
+        })
     }
 
     fn has_ended(&self, job: &JobDefinition) -> bool {

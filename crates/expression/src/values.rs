@@ -145,6 +145,11 @@ impl Files for Answers {
     }
 
     fn hash(&self, files: &[String]) -> Result<String, String> {
-        kept(&self.hash, files)
+        kept(&self.hash, files).map_err(|_| {
+            format!(
+                "`{}` is no file of this commit: name files as they are, not by patterns",
+                files.join("`, `")
+            )
+        })
     }
 }

@@ -45,8 +45,8 @@ pub const MUTATIONS: &[Mutation] = &[
         name: "a last word is acknowledged before its commit",
         edits: &[Edit {
             file: WORK,
-            from: "if let Outcome::Done = self.commit(plan).await.map_err(unavailable)? {\n                self.bell.ring(Ring::EndedRuns);",
-            to: "let committed = self.commit(plan).await;\n            if {fault} {\n                return Ok(());\n            }\n            if let Outcome::Done = committed.map_err(unavailable)? {\n                self.bell.ring(Ring::EndedRuns);",
+            from: "match self.commit(plan).await {\n                Ok(Outcome::Done) => {\n                    self.bell.ring(Ring::EndedRuns);",
+            to: "let committed = self.commit(plan).await;\n            if {fault} {\n                return Ok(());\n            }\n            match committed {\n                Ok(Outcome::Done) => {\n                    self.bell.ring(Ring::EndedRuns);",
         }],
     },
     Mutation {

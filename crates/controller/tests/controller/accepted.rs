@@ -240,6 +240,35 @@ async fn a_repository_that_never_answers_is_asked_again_later() {
 }
 
 #[tokio::test]
+async fn a_repository_that_never_says_what_changed_is_asked_again_later() {
+    let house = House::with(&[(
+        "ci",
+        "{on: {push: {paths: ['src/**']}}, jobs: {a: {process: true, steps: ['true']}}}",
+    )])
+    .await;
+    house.look().await;
+    std::fs::create_dir(house.path().join("src")).unwrap();
+    std::fs::write(house.path().join("src/main.c"), "").unwrap();
+    crate::house::git(&house.path(), &["add", "."]);
+    house.commit("With a source");
+    house.controller.observe(&house.repository, None).await.unwrap();
+    let key = house.controller.due_events(10).await.unwrap().remove(0).event;
+    house.git.hangs_on_changes.store(true, Ordering::SeqCst);
+    let (controller, git) = (house.controller.clone(), house.git.clone());
+    let looking =
+        tokio::spawn(async move { controller.tick_parts(&[Part::Events], Duration::from_secs(60)).await });
+    git.hanging.notified().await;
+    house.step(120);
+    assert_eq!(looking.await.unwrap().failures, []);
+    let EventStatus::Pending { why, failures, .. } = status(&house, &key).await else { panic!() };
+    assert!(failures == 1 && why.unwrap().contains("did not say what changed at"));
+    house.git.hangs_on_changes.store(false, Ordering::SeqCst);
+    house.step(1);
+    house.rest().await;
+    assert_eq!(house.builds().await.len(), 2);
+}
+
+#[tokio::test]
 async fn many_events_that_can_never_be_decided_keep_no_other_waiting() {
     let house = House::with(&[("ci", CI)]).await;
     house.look().await;

@@ -12,9 +12,9 @@ use branchline_artifacts::FolderArtifacts;
 use branchline_checkout::{Cache, GitCheckout, Network, Sources};
 use branchline_controller::{BuildView, Controller, Ports, StartError, StartRequest, Started, Ticked};
 use branchline_model::{
-    Actor, ArtifactDefinition, AttemptEnd, AttemptId, AttemptReport, Build, BuildId, CommitId, Expectation,
-    PipelineName, Plan, PoolName, RefName, RepositoryId, RepositoryName, RunDefinitionRow, RunId, Stop,
-    Timestamp, WorkerId, keys,
+    Actor, Against, ArtifactDefinition, AttemptEnd, AttemptId, AttemptReport, Build, BuildId, Changed,
+    CommitId, Expectation, ObjectIds, PipelineName, Plan, PoolName, RefName, RepositoryId, RepositoryName,
+    RunDefinitionRow, RunId, Stop, Timestamp, WorkerId, keys,
 };
 use branchline_ports::{
     Artifacts, Assignment, Bell, Checkout, CheckoutError, Claimant, Clock, CommitFiles, Heads, LaunchError,
@@ -98,6 +98,10 @@ impl Launcher for Orders {
 pub struct HouseGit {
     git: GitCheckout,
     pub hangs: AtomicBool,
+    /// Only where it is asked what changed.
+    pub hangs_on_changes: AtomicBool,
+    /// Somebody asks what changed, and hears nothing.
+    pub hanging: Notify,
     /// Somebody asks for pipelines.
     pub asked: Notify,
 }
@@ -119,6 +123,30 @@ impl Checkout for HouseGit {
             std::future::pending::<()>().await;
         }
         self.git.pipelines_at(url, commit, ref_name).await
+    }
+
+    async fn changed_at(
+        &self,
+        url: &str,
+        commit: &CommitId,
+        against: &Against,
+        ref_name: Option<&RefName>,
+    ) -> Result<Changed, CheckoutError> {
+        if self.hangs_on_changes.load(Ordering::SeqCst) {
+            self.hanging.notify_one();
+            std::future::pending::<()>().await;
+        }
+        self.git.changed_at(url, commit, against, ref_name).await
+    }
+
+    async fn objects_at(
+        &self,
+        url: &str,
+        commit: &CommitId,
+        paths: &[String],
+        ref_name: Option<&RefName>,
+    ) -> Result<ObjectIds, CheckoutError> {
+        self.git.objects_at(url, commit, paths, ref_name).await
     }
 }
 
@@ -168,6 +196,8 @@ impl House {
         let git = Arc::new(HouseGit {
             git: GitCheckout::new(cache, network, Sources::default()),
             hangs: false.into(),
+            hangs_on_changes: false.into(),
+            hanging: Notify::new(),
             asked: Notify::new(),
         });
         let logs = Arc::new(Logs::open(folder.path().join("logs")));

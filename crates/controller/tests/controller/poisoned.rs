@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use branchline_model::{
     Actor, AttemptEnd, AttemptId, Change, DueEffect, EndReason, EventStatus, Expectation, Key, LaneId,
-    Outcome, PoolName, RefName, Row, RunState, Wants, WorkerId, keys,
+    Outcome, PoolName, RefName, Results, Row, RunState, Wants, WorkerId, keys,
 };
-use branchline_ports::{Heard, Page, ProtocolError, Store, StoreError, WorkerProtocol};
+use branchline_ports::{HandOver, Heard, Page, ProtocolError, Store, StoreError, WorkerProtocol};
 
 use crate::house::{House, worker};
 
@@ -370,6 +370,26 @@ async fn an_effect_that_is_due_at_two_times_is_one_effect() {
         assert_eq!(house.orders.told.lock().unwrap().len(), if is_poisoned { 2 } else { 3 });
         assert_eq!(page(&house, keys::DUE_EFFECTS).await.len(), usize::from(is_poisoned));
     }
+}
+
+#[tokio::test]
+async fn a_job_that_asks_what_a_need_has_said_where_that_cannot_be_read_is_errored_and_not_guessed() {
+    let text = "{on: push, jobs: {scan: {process: true, steps: ['true']}, deploy: {process: true, needs: scan, \
+                if: 'needs.scan.outputs.found != \"yes\"', steps: ['true']}}}";
+    let house = House::with(&[("ci", text)]).await;
+    house.look().await;
+    let scan = house.claim(1).await.remove(0);
+    let results = Results { outputs: [("found".to_owned(), "yes".to_owned())].into(), ..Results::default() };
+    house.controller.show_results(&scan.lease, results).await.unwrap();
+    house.store.poison(keys::attempt_results(&scan.lease.attempt));
+    house.carry_out(&scan, AttemptEnd::Passed).await.unwrap();
+    house.rest().await;
+    assert_eq!(house.claim(1).await.len(), 0);
+    let RunState::Ended { outcome, reason, .. } = house.view(1).await.runs[1].state.clone() else { panic!() };
+    assert_eq!(outcome, Outcome::Errored);
+    assert!(
+        matches!(reason, Some(EndReason::Unreadable { what }) if what.contains("the outputs of the run"))
+    );
 }
 
 #[tokio::test]

@@ -73,6 +73,7 @@ async fn queue_runs(store: &dyn Store, repository: &str, wants: &Wants, runs: u6
             env: BTreeMap::new(),
             steps: Vec::new(),
             timeout: Duration::from_secs(60),
+            hidden: Default::default(),
             known: None,
             needs: Vec::new(),
             artifacts: Vec::new(),

@@ -472,3 +472,47 @@ fn a_run_is_told_what_the_conditions_of_its_steps_and_artifacts_name_and_nothing
     assert!(!known.context.event.is_null() && known.context.commit.is_null());
     assert_eq!(world.definition(1, "b").known, None);
 }
+
+#[test]
+fn what_a_step_asks_of_the_files_is_found_out_when_the_build_is_planned() {
+    let mut world = pipeline(
+        "{on: {push: {}}, jobs: {a: {process: true, steps: [{run: make docs, if: 'changed(\"docs/**\")'}]}}}",
+    );
+    world.facts = changed(&["docs/index.md"]);
+    world.push("main");
+    let known = world.definition(1, "a").known.unwrap();
+    let docs = ["docs/**".to_owned()];
+    assert!(branchline_expression::Files::changed(&known.context.answers, &docs).unwrap().holds);
+}
+
+#[test]
+fn more_outputs_than_can_be_handed_on_are_an_error_of_the_job_that_asks_for_them() {
+    let mut world = pipeline(
+        "{on: {push: {}}, jobs: {a: {$, matrix: {x: [1, 2, 3, 4, 5]}}, b: {$, needs: a, env: {X: '${{ needs.a.cells[\"1\"].outputs.y }}'}}}}",
+    );
+    world.push("main");
+    let large = "x".repeat(60_000);
+    for cell in 1..=5 {
+        let label = format!("a/{cell}");
+        world.say(1, &label, "y", &large);
+        world.end(&label, Outcome::Passed);
+    }
+    let why = world.why(1, "b");
+    assert!(why.contains("bytes of outputs, and at most 262144 can be handed on"), "{why}");
+}
+
+#[test]
+fn the_value_of_a_password_is_shown_nowhere() {
+    let mut world = world(
+        "{on: {manual: true}, inputs: {p: {type: password}, q: {}}, env: {A: 'x${{ inputs.p }}', B: '${{ inputs.q }}'}, jobs: {a: \
+         {process: true, steps: [{run: 'true', env: {C: '${{ inputs.p }}'}, if: inputs.p != 'x'}]}}}",
+    );
+    world.start_with("ci", &[("p", "hunter2"), ("q", "plain")]);
+    let definition = world.definition(1, "a");
+    assert_eq!(definition.env["INPUT_P"], "hunter2");
+    let shown = definition.shown();
+    let of = |name: &str| shown.env[name].as_str();
+    assert_eq!([of("INPUT_P"), of("A"), of("B"), of("INPUT_Q")], ["***", "***", "plain", "plain"]);
+    assert_eq!(shown.steps[0].env["C"], "***");
+    assert!(!format!("{shown:?}").contains("hunter2"), "{shown:?}");
+}

@@ -455,7 +455,10 @@ impl World {
                             known.definitions.insert(index, self.row(&keys::run_definition(&run(index))));
                         }
                         for index in lacking.outputs {
-                            known.outputs.insert(index, self.said.get(&run(index)).cloned().map(Outputs));
+                            known.outputs.insert(
+                                index,
+                                Some(Outputs(self.said.get(&run(index)).cloned().unwrap_or_default())),
+                            );
                         }
                     }
                 }
