@@ -155,6 +155,7 @@ fn definition() -> Result<RunDefinition, Failure> {
         env: Default::default(),
         steps: vec![step],
         timeout: Duration::from_secs(60),
+        hidden: Default::default(),
         known: None,
         needs: Vec::new(),
         artifacts: Vec::new(),

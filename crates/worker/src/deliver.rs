@@ -17,7 +17,8 @@ use crate::worker::Context;
 /// How much of a file is sent at once.
 const PIECE: usize = 256 << 10;
 
-/// Uploads the archives, then says what there is to show. What is told to stop meanwhile is not uploaded any more.
+/// Uploads the archives, then says what there is to show. What the controller tells to stop meanwhile is not uploaded any more; what only
+/// this machine stops has ended before, and its artifacts are as good as ever.
 pub(crate) async fn deliver(
     context: &Context,
     lease: &Lease,
@@ -27,7 +28,7 @@ pub(crate) async fn deliver(
     for archive in std::mem::take(&mut gathered.archives) {
         let uploaded = tokio::select! {
             uploaded = upload(context, lease, &archive) => uploaded,
-            () = presence.stopped() => Err(ProtocolError::Refused { why: "it was told to stop".to_owned() }),
+            () = presence.told_to_stop() => Err(ProtocolError::Refused { why: "it was told to stop".to_owned() }),
         };
         match uploaded {
             Ok(()) => {}

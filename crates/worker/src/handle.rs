@@ -186,8 +186,17 @@ impl Presence {
 
     /// Waits for the order to stop; it may have been given already.
     pub(crate) async fn stopped(&self) {
+        self.until(Option::is_some).await;
+    }
+
+    /// Waits for the controller's order to stop: not that of this machine, which ends.
+    pub(crate) async fn told_to_stop(&self) {
+        self.until(|order| order.as_ref().is_some_and(|order| order.stop.is_some())).await;
+    }
+
+    async fn until(&self, is_so: impl FnMut(&Option<StopOrder>) -> bool) {
         let mut orders = self.orders.clone();
-        if orders.wait_for(Option::is_some).await.is_err() {
+        if orders.wait_for(is_so).await.is_err() {
             // Nobody can order any more.
             std::future::pending::<()>().await;
         }

@@ -2,9 +2,11 @@
 //! byte, or the attempt does not begin.
 
 use std::fs::{self, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use branchline_archive::unpack;
 use branchline_model::Digest;
@@ -14,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::backoff::Backoff;
+use crate::handle::Presence;
 use crate::worker::Context;
 
 /// How much is asked for at once.
@@ -24,6 +27,8 @@ const PIECE: usize = 256 << 10;
 pub(crate) enum NotLaidOut {
     /// The attempt does not count any more.
     Fenced,
+    /// It was told to stop, and nothing writes any more.
+    Stopped,
     /// A sentence.
     Failed(String),
 }
@@ -39,14 +44,12 @@ pub(crate) async fn lay_out(
     context: &Context,
     lease: &Lease,
     directory: &AttemptDirectory,
+    presence: &Presence,
     log: &mut (dyn FnMut(String) + Send),
 ) -> Result<(), NotLaidOut> {
-    let mut backoff = Backoff::new();
-    let needed = loop {
-        match context.protocol.needed_artifacts(lease).await {
-            Ok(needed) => break needed,
-            Err(error) => again(&mut backoff, error).await?,
-        }
+    let needed = tokio::select! {
+        needed = needed(context, lease) => needed?,
+        () = presence.stopped() => return Err(NotLaidOut::Stopped),
     };
     let top = directory.artifacts();
     // What a worker before this one may have left half done.
@@ -55,19 +58,61 @@ pub(crate) async fn lay_out(
     for one in needed {
         let (from, folder) = place(&top, &one)?;
         let archive = top.with_file_name("archive");
-        fetch(context, lease, &one, &archive).await?;
-        let unpacked = tokio::task::spawn_blocking(move || {
-            let mut file = fs::File::open(&archive).map_err(|error| error.to_string())?;
+        tokio::select! {
+            fetched = fetch(context, lease, &one, &archive) => fetched?,
+            () = presence.stopped() => return Err(NotLaidOut::Stopped),
+        }
+        let cut = Arc::new(AtomicBool::new(false));
+        let reading = Arc::clone(&cut);
+        let mut unpacking = tokio::task::spawn_blocking(move || {
+            let file = fs::File::open(&archive).map_err(|error| error.to_string())?;
+            let mut file = UntilCut { file, cut: reading };
             let unpacked = unpack(&mut file, &folder).map_err(|error| error.to_string())?;
             fs::remove_file(&archive).map_err(|error| error.to_string())?;
             Ok::<_, String>(unpacked)
         });
-        let unpacked = unpacked.await.map_err(|error| error.to_string()).and_then(|unpacked| unpacked);
+        let unpacked = tokio::select! {
+            unpacked = &mut unpacking => unpacked,
+            () = presence.stopped() => {
+                cut.store(true, Ordering::Relaxed);
+                // What ends while something still writes in it could not be removed, or would be made again.
+                if let Err(why) = unpacking.await {
+                    tracing::debug!(attempt = %lease.attempt, %why, "unpacking died");
+                }
+                return Err(NotLaidOut::Stopped);
+            }
+        };
+        let unpacked = unpacked.map_err(|error| error.to_string()).and_then(|unpacked| unpacked);
         let unpacked =
             unpacked.map_err(|why| format!("the artifact `{from}` could not be laid out: {why}"))?;
         log(format!("artifact {from}: {} files, {} bytes", unpacked.files, unpacked.bytes));
     }
     Ok(())
+}
+
+async fn needed(context: &Context, lease: &Lease) -> Result<Vec<NeededArtifact>, NotLaidOut> {
+    let mut backoff = Backoff::new();
+    loop {
+        match context.protocol.needed_artifacts(lease).await {
+            Ok(needed) => return Ok(needed),
+            Err(error) => again(&mut backoff, error).await?,
+        }
+    }
+}
+
+/// A file that ends in an error once nobody wants it any more.
+struct UntilCut {
+    file: fs::File,
+    cut: Arc<AtomicBool>,
+}
+
+impl Read for UntilCut {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.cut.load(Ordering::Relaxed) {
+            return Err(io::Error::other("it was told to stop"));
+        }
+        self.file.read(into)
+    }
 }
 
 /// What people call it, and where it goes: `<job>/<artifact>`, or `<job>/<cell>/<artifact>`.

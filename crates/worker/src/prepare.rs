@@ -139,13 +139,10 @@ async fn lay_out_needs(
         let _ = log.note(&line, now());
         rings.notify_one();
     };
-    let laid_out = tokio::select! {
-        laid_out = needs::lay_out(context, lease, held.directory(), &mut note) => laid_out,
-        () = presence.stopped() => return Ok(Err(AttemptEnd::Stopped)),
-    };
+    let laid_out = needs::lay_out(context, lease, held.directory(), presence, &mut note).await;
     Ok(laid_out.map_err(|why| match why {
         // Whoever follows it hears the same.
-        NotLaidOut::Fenced => AttemptEnd::Stopped,
+        NotLaidOut::Fenced | NotLaidOut::Stopped => AttemptEnd::Stopped,
         NotLaidOut::Failed(why) => {
             note(why.clone());
             AttemptEnd::StartFailed { why }
