@@ -1,7 +1,7 @@
 //! The run definition: all that a worker must do, self-contained. It is what is stored, carried out and replayed.
 //! Invariant: nothing in it depends on the machine that carries it out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -32,6 +32,9 @@ pub struct RunDefinition {
     /// The jobs whose artifacts every step finds in `BRANCHLINE_ARTIFACTS`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<JobName>,
+    /// The variables whose values are never shown.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub hidden: BTreeSet<String>,
     /// What its conditions know besides the environment; nothing where they need not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<Box<Known>>,
@@ -54,6 +57,29 @@ pub struct RunDefinition {
     /// When it is tried again.
     #[serde(default)]
     pub retry: Retry,
+}
+
+/// What stands where a value is never shown.
+const HIDDEN: &str = "***";
+
+impl RunDefinition {
+    /// The definition as people may see it: with what is never shown hidden.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        let mut shown = self.clone();
+        let hide = |env: &mut BTreeMap<String, String>| {
+            for (_, value) in env.iter_mut().filter(|(name, _)| self.hidden.contains(*name)) {
+                HIDDEN.clone_into(value);
+            }
+        };
+        hide(&mut shown.env);
+        shown.steps.iter_mut().for_each(|step| hide(&mut step.env));
+        // Its secrets are among the inputs; what conditions know of those is no news to whoever reads the file.
+        if let Some(known) = shown.known.as_mut().filter(|known| !known.context.secrets.is_empty()) {
+            known.context.inputs = Value::Null;
+        }
+        shown
+    }
 }
 
 /// What conditions that are decided on the worker know from before.

@@ -67,6 +67,7 @@ pub fn definition(steps: Vec<StepDefinition>) -> RunDefinition {
         env: Default::default(),
         steps,
         timeout: Duration::from_secs(300),
+        hidden: Default::default(),
         known: None,
         needs: Vec::new(),
         artifacts: Vec::new(),

@@ -191,7 +191,7 @@ pub(crate) fn run_details(view: &RunView, now: Timestamp) -> Result<json::RunDet
             .map(|attempt| self::attempt(attempt, &view.definition, now))
             .collect::<Result<_, _>>()?,
         artifacts: view.artifacts.iter().map(artifact).collect(),
-        definition: serde_json::to_value(&view.definition).map_err(Failure::defect)?,
+        definition: serde_json::to_value(view.definition.shown()).map_err(Failure::defect)?,
     })
 }
 

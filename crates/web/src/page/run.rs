@@ -167,7 +167,7 @@ fn run_page(
         log,
         log_trouble: None,
         live,
-        definition: serde_json::to_string_pretty(definition).map_err(Failure::defect)?,
+        definition: serde_json::to_string_pretty(&definition.shown()).map_err(Failure::defect)?,
         path,
     })
 }
