@@ -293,6 +293,7 @@ fn queue_run(
             env: BTreeMap::new(),
             steps: Vec::new(),
             timeout: Duration::from_secs(600),
+            hidden: Default::default(),
             known: None,
             needs: Vec::new(),
             artifacts: Vec::new(),

@@ -149,6 +149,9 @@ pub struct Run {
     /// Which pipeline, or which job of it; the only pipeline where it is not said
     #[arg(value_name = "PIPELINE[/JOB]")]
     pub what: Option<String>,
+    /// An input of the pipeline; give several by repeating it
+    #[arg(long = "input", value_name = "NAME=VALUE", value_parser = input)]
+    pub inputs: Vec<(String, String)>,
     /// How many jobs are carried out at once [default: the number of processors]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub slots: Option<u16>,

@@ -32,24 +32,27 @@ pub struct Named {
 impl Named {
     /// Reads what a person wrote.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
-        let parts: Vec<&str> = text.split('/').collect();
         let number = |text: &str| text.parse::<u64>().ok().filter(|number| *number > 0);
-        let of = |repository: Option<&str>, build: u64, run: Option<&str>| Self {
-            repository: repository.map(str::to_owned),
-            build,
-            run: run.map(str::to_owned),
+        // The run of a matrix is called by its job and its cell, with a slash between them.
+        let run = |run: Option<&str>| run.map(|run| (!run.is_empty()).then(|| run.to_owned()));
+        let split = |text: &'_ str| match text.split_once('/') {
+            Some((first, rest)) => (first.to_owned(), Some(rest.to_owned())),
+            None => (text.to_owned(), None),
         };
-        match parts.as_slice() {
-            [build] => number(build).map(|build| of(None, build, None)),
-            [first, second] => match (number(first), number(second)) {
-                (Some(build), _) if !second.is_empty() => Some(of(None, build, Some(second))),
-                (None, Some(build)) if !first.is_empty() => Some(of(Some(first), build, None)),
-                _ => None,
+        let (first, rest) = split(text);
+        match (number(&first), rest) {
+            (Some(build), rest) => match run(rest.as_deref()) {
+                Some(None) => None,
+                run => Some(Self { repository: None, build, run: run.flatten() }),
             },
-            [repository, build, run] if !repository.is_empty() && !run.is_empty() => {
-                number(build).map(|build| of(Some(repository), build, Some(run)))
+            (None, Some(rest)) if !first.is_empty() => {
+                let (second, rest) = split(&rest);
+                match (number(&second), run(rest.as_deref())) {
+                    (None, _) | (_, Some(None)) => None,
+                    (Some(build), run) => Some(Self { repository: Some(first), build, run: run.flatten() }),
+                }
             }
-            _ => None,
+            (None, _) => None,
         }
         .with_context(|| {
             format!("`{text}` names no build or run: write 12 for a build, 12/test for a run of it, with REPOSITORY/ before it where there are several")
@@ -237,7 +240,10 @@ mod tests {
         assert_eq!(named("12/test"), Some((None, 12, Some("test".into()))));
         assert_eq!(named("app/12"), Some((Some("app".into()), 12, None)));
         assert_eq!(named("app/12/test"), Some((Some("app".into()), 12, Some("test".into()))));
-        for wrong in ["", "0", "test", "12/", "/12", "a/b", "a/b/c", "a/1/b/c"] {
+        // The runs of a matrix are called by their cells.
+        assert_eq!(named("12/test/1.95-x"), Some((None, 12, Some("test/1.95-x".into()))));
+        assert_eq!(named("app/12/test/x"), Some((Some("app".into()), 12, Some("test/x".into()))));
+        for wrong in ["", "0", "test", "12/", "/12", "a/b", "a/b/c", "app/12/", "a/0/b"] {
             assert_eq!(named(wrong), None, "{wrong}");
         }
     }

@@ -95,7 +95,13 @@ impl Repository<'_> {
         .into_iter()
         .find(|(lock, ..)| self.has(lock))
         .map_or(("npm", "npm install"), |(_, tool, install)| (tool, install));
-        let has = |script: &&str| package.pointer(&format!("/scripts/{script}")).is_some();
+        let script = |name: &str| package.pointer(&format!("/scripts/{name}"));
+        // What npm writes where nothing was said can only fail.
+        let has = |name: &&str| {
+            script(name)
+                .and_then(serde_json::Value::as_str)
+                .is_some_and(|text| !text.contains("no test specified"))
+        };
         let scripts = ["lint", "build", "test"].into_iter().filter(has);
         let steps = scripts.map(|script| format!("{tool} run {script}"));
         let steps = std::iter::once(install.to_owned()).chain(steps).collect::<Vec<_>>();
@@ -131,7 +137,7 @@ impl Repository<'_> {
 
     fn make(&self) -> Option<Job> {
         let text = self.text("Makefile")?;
-        let has = |target: &&str| text.lines().any(|line| line.strip_prefix(*target).is_some_and(is_rule));
+        let has = |target: &&str| text.lines().flat_map(targets).any(|known| known == *target);
         let targets: Vec<&str> = ["lint", "build", "check", "test"].into_iter().filter(has).collect();
         let steps: Vec<String> = targets.into_iter().map(|target| format!("make {target}")).collect();
         let steps = if steps.is_empty() { vec!["make".to_owned()] } else { steps };
@@ -145,9 +151,13 @@ impl Repository<'_> {
     }
 }
 
-/// Whether a line that begins with a target's name goes on as its rule, and not as an assignment.
-fn is_rule(rest: &str) -> bool {
-    rest.trim_start().strip_prefix(':').is_some_and(|rest| !rest.starts_with('='))
+/// The targets of a line of a Makefile that is a rule, and neither a recipe nor an assignment.
+fn targets(line: &str) -> impl Iterator<Item = &str> {
+    let is_rule = |rest: &&str| !rest.trim_start_matches(':').starts_with('=');
+    let names = line.split_once(':').filter(|(names, rest)| {
+        !names.starts_with(['\t', ' ', '#']) && !names.contains('=') && is_rule(rest)
+    });
+    names.map_or("", |(names, _)| names).split_whitespace()
 }
 
 fn job(name: &'static str, comment: &str, steps: impl IntoIterator<Item = String>) -> Job {
@@ -256,6 +266,8 @@ mod tests {
             "node: yarn install --frozen-lockfile; yarn run lint; yarn run test"
         );
         assert_eq!(steps(&[("package.json", "{}")]), "node: npm install");
+        let placeholder = r#"{"scripts": {"test": "echo \"Error: no test specified\" && exit 1"}}"#;
+        assert_eq!(steps(&[("package.json", placeholder)]), "node: npm install");
         assert_eq!(steps(&[("go.mod", "")]), "go: go vet ./...; go test ./...");
         assert_eq!(
             steps(&[("pyproject.toml", "[tool.pytest.ini_options]"), ("uv.lock", "")]),
@@ -266,7 +278,10 @@ mod tests {
             "python: python3 -m venv .venv; .venv/bin/python -m pip install --editable .; .venv/bin/python -m unittest"
         );
         assert_eq!(
-            steps(&[("Makefile", "test := 1\ncheck: all\n\techo\nbuild : x\n"), ("Dockerfile", "")]),
+            steps(&[
+                ("Makefile", "test := 1\nlint ::= 2\ndocs check: all\n\techo\nbuild : x\n"),
+                ("Dockerfile", "")
+            ]),
             "make: make build; make check | image: docker build --tag \"app:$BRANCHLINE_COMMIT\" ."
         );
         assert_eq!(steps(&[("Makefile", "all:\n")]), "make: make");

@@ -7,6 +7,7 @@ use anyhow::Context;
 use branchline_controller::check;
 use branchline_core::intent::SpecFile;
 use branchline_core::not_yet;
+use branchline_ports::PipelineFile;
 use serde_json::json;
 
 use crate::cli;
@@ -15,53 +16,77 @@ use crate::show::{print, words};
 
 /// Checks the files; the exit code is 1 where one of them is wrong, and 2 where one of them is not there to be checked.
 pub fn lint(arguments: &cli::Lint) -> anyhow::Result<ExitCode> {
-    let files = match found(&arguments.paths) {
-        Ok(files) => files,
-        Err(error) => {
-            crate::say(&format!("error: {error:#}"));
-            return Ok(ExitCode::from(2));
-        }
-    };
+    let Found { files, missing } = found(&arguments.paths);
     let errors: usize = files.iter().map(|file| file.spec.as_ref().map_or_else(Vec::len, |_| 0)).sum();
     if arguments.json {
         let files: Vec<_> = files.iter().map(value).collect();
-        print(&format!("{:#}\n", json!({ "files": files, "errors": errors })))?;
+        print(&format!("{:#}\n", json!({ "files": files, "errors": errors, "missing": missing })))?;
     } else {
         print(&files.iter().map(text).collect::<String>())?;
-        crate::say(&words::linted(files.len(), errors));
+        if !files.is_empty() {
+            crate::say(&words::linted(files.len(), errors));
+        }
     }
-    Ok(ExitCode::from(u8::from(errors > 0)))
+    for missing in &missing {
+        crate::say(&format!("error: {missing}"));
+    }
+    Ok(ExitCode::from(if missing.is_empty() { u8::from(errors > 0) } else { 2 }))
+}
+
+/// What was found.
+#[derive(Default)]
+struct Found {
+    files: Vec<SpecFile>,
+    /// What was not there, or cannot be read, each in a sentence.
+    missing: Vec<String>,
+}
+
+impl Found {
+    fn add(&mut self, files: anyhow::Result<Vec<PipelineFile>>) {
+        match files {
+            Ok(files) => self.files.extend(check(&files)),
+            Err(error) => self.missing.push(format!("{error:#}")),
+        }
+    }
 }
 
 /// The files at these paths, checked; those of the working tree where none is named. Files of one folder are checked together,
 /// since two of them cannot give the same name.
-fn found(paths: &[PathBuf]) -> anyhow::Result<Vec<SpecFile>> {
+fn found(paths: &[PathBuf]) -> Found {
+    let mut found = Found::default();
     if paths.is_empty() {
-        let here = std::env::current_dir().context("the current folder cannot be read")?;
-        let tree = WorkingTree::around(&here)?;
-        let files = tree.pipeline_files()?;
-        if files.is_empty() {
-            let folder = tree.root().join(".branchline");
-            anyhow::bail!(
-                "there is no pipeline in `{}`: `branchline init` writes a first one",
-                folder.display()
-            );
-        }
-        return Ok(check(&files));
+        found.add(of_working_tree());
     }
-    let mut found: Vec<SpecFile> = Vec::new();
     for path in paths {
-        let metadata = path.metadata().with_context(|| format!("`{}` cannot be read", path.display()))?;
-        let files = if metadata.is_dir() { in_folder(path)? } else { vec![read_file(path)] };
-        found.extend(check(&files));
+        found.add(at(path));
     }
-    found.sort_by(|one, other| one.file.cmp(&other.file));
-    found.dedup_by(|one, other| one.file == other.file);
-    Ok(found)
+    found.files.sort_by(|one, other| one.file.cmp(&other.file));
+    found.files.dedup_by(|one, other| one.file == other.file);
+    found
+}
+
+fn of_working_tree() -> anyhow::Result<Vec<PipelineFile>> {
+    let here = std::env::current_dir().context("the current folder cannot be read")?;
+    let tree = WorkingTree::around(&here)?;
+    let files = tree.pipeline_files()?;
+    if files.is_empty() {
+        let folder = tree.root().join(".branchline");
+        anyhow::bail!("there is no pipeline in `{}`: `branchline init` writes a first one", folder.display());
+    }
+    Ok(files)
+}
+
+fn at(path: &Path) -> anyhow::Result<Vec<PipelineFile>> {
+    let failed = || format!("`{}` cannot be read", path.display());
+    if path.metadata().with_context(failed)?.is_dir() {
+        return in_folder(path);
+    }
+    std::fs::File::open(path).with_context(failed)?;
+    Ok(vec![read_file(path)])
 }
 
 /// The pipeline files of a repository, or of a folder of such files.
-fn in_folder(folder: &Path) -> anyhow::Result<Vec<branchline_ports::PipelineFile>> {
+fn in_folder(folder: &Path) -> anyhow::Result<Vec<PipelineFile>> {
     let own = folder.join(".branchline");
     let folder = if own.is_dir() { own.as_path() } else { folder };
     let files = files_in(folder, &folder.display().to_string())?;

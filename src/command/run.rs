@@ -1,6 +1,5 @@
 //! `branchline run`: the working tree's jobs here and now, with the same core, worker and supervisor, and no server.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -72,7 +71,7 @@ pub async fn run(arguments: &cli::Run) -> anyhow::Result<ExitCode> {
     let slots = usize::from(arguments.slots.unwrap_or_else(crate::processors));
     let mut signals = Signals::listen()?;
     let local = Local::start(&tree, slots).await?;
-    let outcome = local.carry_out(&tree, file, &mut signals).await;
+    let outcome = local.carry_out(&tree, file, &arguments.inputs, &mut signals).await;
     let ended = local.end().await;
     let code = outcome?;
     ended?;
@@ -144,6 +143,7 @@ impl Local {
         &self,
         tree: &WorkingTree,
         file: SpecFile,
+        inputs: &[(String, String)],
         signals: &mut Signals,
     ) -> anyhow::Result<ExitCode> {
         let rings = self.bell.rings().subscribe();
@@ -160,7 +160,7 @@ impl Local {
                 info: head.info,
                 files: vec![file],
                 actor: Actor::new(words::YOU),
-                inputs: BTreeMap::new(),
+                inputs: inputs.iter().cloned().collect(),
             })
             .await?;
         let build = builds.into_iter().next().context("the pipeline made no build")?;

@@ -68,6 +68,14 @@ fn files_and_folders_can_be_named_and_one_that_is_not_there_is_another_exit_code
         let (code, _, said) = run(&repository, &["lint", path]);
         assert_eq!((code, said.contains(why)), (2, true), "{said}");
     }
+    let (code, told, said) = run(&repository, &["lint", "--json", "nowhere", ".branchline/good.yaml"]);
+    let json: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(
+        (code, json["files"].as_array().unwrap().len(), said.contains("nowhere")),
+        (2, 1, true),
+        "{said}"
+    );
+    assert!(json["missing"][0].as_str().unwrap().contains("nowhere"), "{told}");
     let (code, _, said) = run(&repository, &["lint", "--no-such-option"]);
     assert_eq!(code, 2, "{said}");
 }
