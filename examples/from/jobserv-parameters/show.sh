@@ -1,0 +1,3 @@
+#!/bin/sh
+set -eu
+echo "colour=$COLOUR shape=$SHAPE size=${SIZE:-none}"
