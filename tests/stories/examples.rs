@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{Controller, Repository, branchline, said};
 
-fn example(name: &str) -> PathBuf {
+pub fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
 }
 
 /// The example as a repository of its own.
-fn as_repository(name: &str) -> Repository {
+pub fn as_repository(name: &str) -> Repository {
     let repository = Repository::empty();
     copy(&example(name), repository.path());
     repository.commit("First");

@@ -7,6 +7,7 @@ mod commands;
 mod crash;
 mod doctor;
 mod examples;
+mod from;
 #[path = "../../crates/checkout/tests/git/fixture.rs"]
 #[expect(dead_code, reason = "the checkout's own tests use the rest")]
 mod git_server;
