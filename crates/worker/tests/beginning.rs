@@ -90,7 +90,7 @@ async fn what_does_not_count_any_more_when_it_is_to_begin_does_not_begin() {
 async fn what_had_begun_without_a_word_is_not_begun_anew_where_its_directory_is_gone() {
     let house = House::new();
     let at = house.folder.path().display();
-    let run = format!("cd '{at}'; echo effect >> effects; until [ -e go ]; do sleep 0.005; done");
+    let run = format!("cd '{at}'; echo effect >> effects; until [ -e go ]; do sleep 0.005; done; : > ended");
     let attempt = house.controller.enqueue(1, one(&run));
     let first = house.worker();
     until_true("it has begun", || begun(&house, &attempt) && effects(&house) == "effect\n").await;
@@ -103,5 +103,7 @@ async fn what_had_begun_without_a_word_is_not_begun_anew_where_its_directory_is_
     assert!(matches!(end, AttemptEnd::SupervisorLost { .. }), "{end:?}");
     assert_eq!(effects(&house), "effect\n");
     fs::write(house.file("go"), "").unwrap();
+    // Nobody else ends it: without its folder it would look for the file for ever.
+    until_true("the step has ended", || house.file("ended").exists()).await;
     second.end(Drain::HandOver).await;
 }
