@@ -90,7 +90,7 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     (
         "bench",
         "NAME",
-        "Run a benchmark in release mode: pickup, throughput, resolve, store, rows, logs, language",
+        "Run a benchmark in release mode: pickup, throughput, resolve, store, rows, logs, planning, language",
     ),
     (
         "simulate",
